@@ -1,0 +1,1 @@
+"""Observed against predicted: display, differences, scores, masks, objects, trust."""

@@ -1,0 +1,1 @@
+"""Networks, their cards, and where they are kept."""

@@ -1,0 +1,84 @@
+"""The model card: what a network was made from, for what, and how good it is on images it never saw."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """
+    One held-out score. Never of a training image.
+
+    ``data`` says which images, ``metric`` e.g. ``"pearson_r"`` or ``"dice"``, ``n`` how many
+    images, ``median``/``lowest``/``highest`` over those images, ``note`` what to know.
+    """
+
+    data: str
+    metric: str
+    n: int
+    median: float
+    lowest: float
+    highest: float
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """
+    Everything the app says about a model, kept as ``card.toml`` beside the weights.
+
+    Parameters
+    ----------
+    id : str
+        Folder name, e.g. ``"dna-brightfield-3d"``.
+    title, structure, modality : str
+        For people: ``"DNA in bright-field z-stacks"``, ``"DNA"``, ``"bright-field"``.
+    ndim : int
+        2 (planes) or 3 (z-stacks).
+    architecture : str
+        ``"fnet"`` (the published U-Net) or ``"compact"`` (ours).
+    network : dict
+        Arguments of the architecture's config, JSON-ready numbers and lists.
+    voxel_size_um : tuple of float or None
+        (z, y, x) or (y, x) the network was trained at; None where an imported checkpoint does not say.
+    steps : tuple of str
+        Preparation of the image in order, from ``"standardise"``, ``"flatten"`` and ``"resize"``.
+    zoom : tuple of float or None
+        Fixed resize factors, (z, y, x) or (y, x), where a published checkpoint demands them; else
+        the factors follow from the voxel sizes.
+    sha256 : str
+        Of ``weights.safetensors``.
+    training, licence, citation : str
+        One paragraph each.
+    scores : tuple of Score
+        Held-out scores.
+    limits : tuple of str
+        In plain words, one sentence each.
+    units : str
+        Of the predicted voxels.
+    simulated : bool
+        Whether the training targets were mostly simulated.
+    hallucination : dict
+        Measured response to empty and phase-scrambled images, see docs/trust.md.
+    """
+
+    id: str
+    title: str
+    structure: str
+    modality: str
+    ndim: int
+    architecture: str
+    network: dict[str, object] = field(default_factory=dict)
+    voxel_size_um: tuple[float, ...] | None = None
+    steps: tuple[str, ...] = ("standardise", "resize")
+    zoom: tuple[float, ...] | None = None
+    sha256: str = ""
+    training: str = ""
+    licence: str = ""
+    citation: str = ""
+    scores: tuple[Score, ...] = ()
+    limits: tuple[str, ...] = ()
+    units: str = "z-score of the training stain"
+    simulated: bool = False
+    hallucination: dict[str, float] = field(default_factory=dict)

@@ -1,0 +1,1 @@
+"""What a person takes away: GIF, result sheet, recipe."""

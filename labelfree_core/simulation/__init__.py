@@ -1,0 +1,1 @@
+"""Cells, optics and cameras with known truth."""

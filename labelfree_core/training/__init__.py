@@ -1,0 +1,1 @@
+"""From image pairs to a model with an honest held-out score."""
