@@ -1,0 +1,22 @@
+"""Format, lint and types are part of the specification; these are the commands a developer runs by hand."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.mark.parametrize(
+    "command", [["ruff", "format", "--check"], ["ruff", "check"], ["mypy"]], ids=" ".join
+)
+def test_the_code_is_clean(command: list[str]) -> None:
+    pytest.importorskip(
+        command[0], reason=f"{command[0]} is not installed; `python start.py test` installs it"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
