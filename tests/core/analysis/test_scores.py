@@ -76,7 +76,7 @@ def test_spectral_correlation_notices_lost_detail_that_pearson_forgives() -> Non
     coarse = scene(6, blur_px=4.0)
     observed, predicted = coarse + 0.3 * scene(7, blur_px=0.5), coarse + 0.3 * scene(8, blur_px=0.5)
     assert pearson_r(observed, predicted) > 0.9
-    assert spectral_pcc(observed, predicted) < 0.3
+    assert spectral_pcc(observed, predicted) < 0.5
 
 
 @pytest.mark.parametrize("shape", [(1, 40, 40), (2, 40, 40), (40, 40), (3, 5, 40)])

@@ -1,0 +1,264 @@
+"""One row per object: size, place, brightness, and whether the other image has it too."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from labelfree_core.analysis.masks import mask
+from labelfree_core.errors import ImageError
+
+# Labels beyond this are renumbered before they are counted.
+MAX_LABEL = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectRow:
+    """
+    One object.
+
+    Parameters
+    ----------
+    label : int
+        Its value in the label image.
+    size : float
+        Volume in um3, area in um2, or voxels where the voxel size is not known.
+    voxels : int
+    centroid_px, centroid_um : tuple of float
+        (z, y, x) or (y, x); the second is None without a voxel size.
+    box_px : tuple of slice
+        Where it lies.
+    mean : dict of str to float
+        Mean intensity of each channel inside it.
+    status : str
+        ``"matched"``, ``"missed"``, ``"extra"``, or ``""`` where nothing was compared.
+    partner : int
+        Label of the object in the other image that overlaps most, 0 for none.
+    iou : float
+        With that partner.
+    """
+
+    label: int
+    size: float
+    voxels: int
+    centroid_px: tuple[float, ...]
+    centroid_um: tuple[float, ...] | None
+    box_px: tuple[slice, ...]
+    mean: dict[str, float] = field(default_factory=dict)
+    status: str = ""
+    partner: int = 0
+    iou: float = 0.0
+
+
+def label(
+    inside: np.ndarray,
+    *,
+    method: str = "connected",
+    min_voxels: int = 8,
+    voxel_size_um: tuple[float, ...] | None = None,
+    separation_um: float = 5.0,
+) -> np.ndarray:
+    """
+    Give every object of a mask its own number.
+
+    Parameters
+    ----------
+    inside : bool array, shape (Z, Y, X) or (Y, X)
+    method : {"connected", "watershed"}
+        Touching voxels are one object (corners do not touch), or touching objects are cut at their
+        waists by a watershed of the distance to the background.
+    min_voxels : int
+        Smaller objects are specks and are dropped.
+    voxel_size_um : tuple of float, optional
+        For the distances of the watershed; equal voxels of 1 um where not given.
+    separation_um : float
+        Two objects closer than this from middle to middle stay one (watershed only).
+
+    Returns
+    -------
+    labels : int32 array, same shape
+        0 is background, objects count from 1.
+
+    Raises
+    ------
+    ValueError
+        For any other *method*.
+
+    Examples
+    --------
+    >>> label(np.array([[True, False, True]]), min_voxels=1)
+    array([[1, 0, 2]], dtype=int32)
+    """
+    from skimage.measure import label as connected
+    from skimage.segmentation import relabel_sequential
+
+    if method not in ("connected", "watershed"):
+        raise ValueError(f"Objects are found by 'connected' or 'watershed', not {method!r}.")
+    labels = connected(inside, connectivity=1).astype(np.int32)
+    if method == "watershed":
+        labels = _watershed(inside, voxel_size_um or (1.0,) * inside.ndim, separation_um)
+    sizes = np.bincount(labels.ravel())
+    labels = np.where(sizes[labels] >= min_voxels, labels, 0)
+    return relabel_sequential(labels)[0].astype(np.int32)
+
+
+def find_objects(
+    voxels: np.ndarray, *, threshold: float | None = None, method: str = "connected"
+) -> np.ndarray:
+    """
+    Label the objects of an image: its own labels where it has them, else what lies above a threshold.
+
+    Parameters
+    ----------
+    voxels : array, shape (Z, Y, X) or (Y, X)
+        An image, a mask of two values, or a whole-numbered label image.
+    threshold : float, optional
+        In the units of *voxels*; Otsu's where not given.
+    method : {"connected", "watershed"}
+
+    Returns
+    -------
+    labels : int32 array, same shape
+    """
+    if threshold is None and _is_labelled(voxels):
+        return _renumbered(voxels)
+    return label(mask(voxels, threshold), method=method)
+
+
+def table(
+    labels: np.ndarray,
+    *,
+    voxel_size_um: tuple[float, ...] | None = None,
+    channels: Mapping[str, np.ndarray] | None = None,
+) -> tuple[ObjectRow, ...]:
+    """
+    Measure every object.
+
+    Parameters
+    ----------
+    labels : int array, shape (Z, Y, X) or (Y, X)
+    voxel_size_um : tuple of float, optional
+        In the order of the axes.
+    channels : mapping of name to array, optional
+        Images of the shape of *labels* whose mean is taken in each object.
+
+    Returns
+    -------
+    rows : tuple of ObjectRow
+        In the order of their labels.
+
+    Raises
+    ------
+    ImageError
+        If a channel has another shape.
+    """
+    from scipy import ndimage
+
+    channels = channels or {}
+    for name, voxels in channels.items():
+        if voxels.shape != labels.shape:
+            raise ImageError(
+                f"The channel {name} has the shape {voxels.shape} and the objects {labels.shape}; "
+                "intensities are measured on one grid. Resample the channel first."
+            )
+    boxes = ndimage.find_objects(labels)
+    return tuple(
+        _row(number, box, labels, voxel_size_um, channels) for number, box in enumerate(boxes, 1) if box
+    )
+
+
+def to_csv(rows: tuple[ObjectRow, ...], *, axes: str) -> str:
+    """
+    Write rows as CSV, units in the column names.
+
+    Parameters
+    ----------
+    rows : tuple of ObjectRow
+    axes : {"ZYX", "YX"}
+
+    Returns
+    -------
+    text : str
+        One header line, one line per object.
+    """
+    sized = all(row.centroid_um is not None for row in rows)
+    size = ("volume_um3" if axes == "ZYX" else "area_um2") if sized else "size_voxels"
+    names = list(rows[0].mean) if rows else []
+    unit = "um" if sized else "px"
+    head = ["label", size, "voxels", *(f"centroid_{axis.lower()}_{unit}" for axis in axes)]
+    head += [f"mean_{name}" for name in names] + ["status", "partner", "iou"]
+    target = io.StringIO()
+    writer = csv.writer(target, lineterminator="\n")
+    writer.writerow(head)
+    for row in rows:
+        centroid = row.centroid_um if row.centroid_um is not None else row.centroid_px
+        values = [row.label, f"{row.size:.6g}", row.voxels, *(f"{c:.4f}" for c in centroid)]
+        values += [f"{row.mean[name]:.6g}" for name in names]
+        writer.writerow([*values, row.status, row.partner or "", f"{row.iou:.4f}" if row.status else ""])
+    return target.getvalue()
+
+
+def _row(
+    number: int,
+    box: tuple[slice, ...],
+    labels: np.ndarray,
+    voxel_size_um: tuple[float, ...] | None,
+    channels: Mapping[str, np.ndarray],
+) -> ObjectRow:
+    inside = labels[box] == number
+    places = np.nonzero(inside)
+    centroid = tuple(float(p.mean()) + part.start for p, part in zip(places, box, strict=True))
+    count = len(places[0])
+    sized = voxel_size_um is not None
+    return ObjectRow(
+        label=number,
+        size=count * float(np.prod(voxel_size_um)) if sized else float(count),
+        voxels=count,
+        centroid_px=centroid,
+        centroid_um=tuple(c * s for c, s in zip(centroid, voxel_size_um or (), strict=True))
+        if sized
+        else None,
+        box_px=box,
+        mean={name: float(v[box][inside].mean(dtype=np.float64)) for name, v in channels.items()},
+    )
+
+
+def _watershed(inside: np.ndarray, size_um: tuple[float, ...], separation_um: float) -> np.ndarray:
+    """Cut a mask at its waists: seeds are the peaks of the smoothed distance to the background."""
+    from scipy import ndimage
+    from skimage.feature import peak_local_max
+    from skimage.segmentation import watershed
+
+    depth = ndimage.distance_transform_edt(inside, sampling=size_um)
+    depth = ndimage.gaussian_filter(depth, [separation_um / 8 / s for s in size_um])
+    reach = np.ones([2 * max(1, round(separation_um / 2 / s)) + 1 for s in size_um], bool)
+    whole = ndimage.label(inside)[0]
+    peaks = peak_local_max(depth, footprint=reach, labels=whole, exclude_border=False)
+    seeds = np.zeros(inside.shape, np.int32)
+    seeds[tuple(peaks.T)] = np.arange(1, len(peaks) + 1)
+    return watershed(-depth, seeds, mask=inside).astype(np.int32)
+
+
+def _renumbered(voxels: np.ndarray) -> np.ndarray:
+    """Return labels as int32; very large ones are renumbered, else a table of them fills the memory."""
+    if int(voxels.max()) <= MAX_LABEL:
+        return voxels.astype(np.int32)
+    return np.unique(voxels, return_inverse=True)[1].reshape(voxels.shape).astype(np.int32)
+
+
+def _is_labelled(voxels: np.ndarray) -> bool:
+    """Tell a label image: whole numbers from 0, several of them, in patches."""
+    if voxels.dtype.kind not in "iu" or voxels.min() != 0 or voxels.max() < 2 or not _patchy(voxels):
+        return False
+    sizes = np.bincount(_renumbered(voxels).ravel())
+    # A mask of 0 and 255 has one value; an image has values nearly everywhere and little pure background.
+    return bool(np.count_nonzero(sizes) > 2 and sizes[0] > 0.05 * voxels.size)
+
+
+def _patchy(voxels: np.ndarray) -> bool:
+    """Whether neighbours along x are nearly always equal, as in labels and never in a camera image."""
+    return bool(np.mean(voxels[..., 1:] == voxels[..., :-1]) > 0.9)
