@@ -1,0 +1,195 @@
+"""Intensities: their mean, spread and percentiles, and the same scale for every camera."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from labelfree_core.errors import ImageError
+
+_CHUNK_VOXELS = 4_000_000
+
+
+def mean_std(voxels: npt.NDArray[np.generic]) -> tuple[float, float]:
+    """
+    Mean and population standard deviation, in float64 whatever the dtype.
+
+    Parameters
+    ----------
+    voxels : array, any shape, integer or floating point
+        8 and 16-bit integers are counted by histogram: exact and several times faster.
+
+    Returns
+    -------
+    mean, std : float
+
+    Examples
+    --------
+    >>> mean_std(np.array([1, 3], dtype=np.uint16))
+    (2.0, 1.0)
+    """
+    if _countable(voxels.dtype):
+        values, counts = _histogram(voxels)
+        mean = float(np.dot(values, counts) / counts.sum())
+        return mean, float(np.sqrt(np.dot((values - mean) ** 2, counts) / counts.sum()))
+    mean = float(voxels.mean(dtype=np.float64))
+    total = sum(float(np.square(part - mean).sum()) for part in _float64_parts(voxels))
+    return mean, float(np.sqrt(total / voxels.size))
+
+
+def percentiles(voxels: npt.NDArray[np.generic], q: Sequence[float]) -> tuple[float, ...]:
+    """
+    Percentiles, the same as ``numpy.percentile``.
+
+    Parameters
+    ----------
+    voxels : array, any shape
+        8 and 16-bit integers are counted by histogram: exact and several times faster.
+    q : sequence of float, 0 to 100
+
+    Returns
+    -------
+    values : tuple of float
+
+    Examples
+    --------
+    >>> percentiles(np.array([0, 10], dtype=np.uint8), (0, 50, 100))
+    (0.0, 5.0, 10.0)
+    """
+    if not _countable(voxels.dtype):
+        return tuple(float(v) for v in np.percentile(np.asarray(voxels, np.float64), list(q)))
+    values, counts = _histogram(voxels)
+    last = np.cumsum(counts) - 1
+    places = np.asarray(q, dtype=np.float64) / 100 * (voxels.size - 1)
+    low = values[np.searchsorted(last, np.floor(places))]
+    high = values[np.searchsorted(last, np.ceil(places))]
+    return tuple(float(v) for v in low + (high - low) * (places - np.floor(places)))
+
+
+def standardise(voxels: npt.NDArray[np.generic], *, min_spread: float = 1e-6) -> npt.NDArray[np.float32]:
+    """
+    Shift and scale an image to zero mean and unit standard deviation.
+
+    Parameters
+    ----------
+    voxels : array, shape (Z, Y, X) or (Y, X), camera counts
+        Any offset and gain.
+    min_spread : float
+        An image whose standard deviation is a smaller part of its mean holds nothing.
+
+    Returns
+    -------
+    standardised : float32 array, same shape, unitless
+        A new array; *voxels* is left as it was.
+
+    Raises
+    ------
+    ImageError
+        If the image is flat, or holds values that are no numbers.
+
+    References
+    ----------
+    .. [1] Ounkomol et al. (2018), Nat. Methods 15:917. The published weights expect this form.
+
+    Examples
+    --------
+    >>> standardise(np.array([[1.0, 3.0]]))
+    array([[-1.,  1.]], dtype=float32)
+    """
+    # float64 and the population std like the published code [1]_; cast down only at the end.
+    mean, spread = mean_std(voxels)
+    if not (np.isfinite(mean) and np.isfinite(spread)):
+        raise ImageError(
+            "The image holds values that are no numbers (NaN or infinity); every voxel needs a brightness. "
+            "Replace them in Fiji (Process > Noise > Remove NaNs) and load the image again."
+        )
+    if spread <= min_spread * abs(mean) or spread == 0:
+        raise ImageError(
+            f"Every voxel is about {mean:.4g}: the shutter was closed or this is an empty channel. "
+            "Choose the transmitted-light channel and load again."
+        )
+    out = np.empty(voxels.shape, np.float32)
+    flat_in, flat_out = np.ascontiguousarray(voxels).reshape(-1), out.reshape(-1)
+    for start in range(0, flat_in.size, _CHUNK_VOXELS):
+        part = slice(start, start + _CHUNK_VOXELS)
+        flat_out[part] = (flat_in[part].astype(np.float64) - mean) / spread
+    return out
+
+
+def flatten(voxels: npt.NDArray[np.generic], *, sigma_px: float) -> npt.NDArray[np.float32]:
+    """
+    Divide each plane by its own wide Gaussian blur: takes shading and a drifting lamp out.
+
+    Parameters
+    ----------
+    voxels : array, shape (Z, Y, X) or (Y, X), camera counts
+        Not negative.
+    sigma_px : float
+        Width of the blur in pixels: several cells wide, else the cells go too.
+
+    Returns
+    -------
+    flat : float32 array, same shape, unitless
+        About 1 where the image is as bright as its surroundings.
+
+    Raises
+    ------
+    ImageError
+        If *sigma_px* is no positive number.
+
+    Examples
+    --------
+    >>> float(flatten(np.full((8, 8), 7, np.uint16), sigma_px=3).mean())
+    1.0
+    """
+    if not (np.isfinite(sigma_px) and sigma_px > 0):
+        raise ImageError(
+            f"A blur of {sigma_px} pixels can't flatten an image; give a width above 0, e.g. 50."
+        )
+    planes = voxels if voxels.ndim == 3 else voxels[None]
+    out = np.empty(planes.shape, np.float32)
+    for plane, flat in zip(planes, out, strict=True):
+        bright = plane.astype(np.float32)
+        shade = _wide_blur(bright, sigma_px)
+        floor = np.float32(max(1e-3 * float(shade.max()), float(np.finfo(np.float32).tiny)))
+        np.divide(bright, np.maximum(shade, floor), out=flat)
+    return out if voxels.ndim == 3 else out[0]
+
+
+def _wide_blur(plane: npt.NDArray[np.float32], sigma_px: float) -> npt.NDArray[np.float32]:
+    """Gaussian blur; a wide one is taken from block means, whose loss is far below the camera's noise."""
+    block = max(1, int(sigma_px // 8))
+    if block == 1:
+        return ndimage.gaussian_filter(plane, sigma_px, mode="nearest", truncate=3.0)
+    height, width = plane.shape
+    padded = np.pad(plane, ((0, -height % block), (0, -width % block)), mode="edge")
+    small = padded.reshape(padded.shape[0] // block, block, -1, block).mean(axis=(1, 3))
+    blurred = ndimage.gaussian_filter(small, sigma_px / block, mode="nearest", truncate=3.0)
+    whole = ndimage.zoom(blurred, block, order=1, mode="nearest", grid_mode=True)
+    return whole[:height, :width]
+
+
+def _countable(dtype: np.dtype) -> bool:
+    return dtype.kind in "ui" and dtype.itemsize <= 2
+
+
+def _histogram(voxels: npt.NDArray[np.generic]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+    """All values that the dtype can hold, and how many voxels have each."""
+    bits = 8 * voxels.dtype.itemsize
+    lowest = -(2 ** (bits - 1)) if voxels.dtype.kind == "i" else 0
+    counts = np.zeros(2**bits, np.int64)
+    flat = np.ascontiguousarray(voxels).reshape(-1)
+    for start in range(0, flat.size, _CHUNK_VOXELS):
+        # bincount needs whole numbers from 0; in slices, as it makes a 64-bit copy of what it is given.
+        part = flat[start : start + _CHUNK_VOXELS].astype(np.int64) - lowest
+        counts += np.bincount(part, minlength=counts.size)
+    return np.arange(lowest, lowest + 2**bits, dtype=np.float64), counts
+
+
+def _float64_parts(voxels: npt.NDArray[np.generic]) -> Iterator[npt.NDArray[np.float64]]:
+    flat = np.ascontiguousarray(voxels).reshape(-1)
+    for start in range(0, flat.size, _CHUNK_VOXELS):
+        yield flat[start : start + _CHUNK_VOXELS].astype(np.float64)
