@@ -1,0 +1,240 @@
+"""
+The image viewer that every page uses: volumes go to the browser once and are drawn there.
+
+The JavaScript and the style sheet lie in the folder ``viewer`` as readable modules without a build step;
+they are joined here at import. What the person sees comes back as a :class:`ViewState` about 400 ms after
+the last move.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import cmap
+import numpy as np
+import streamlit as st
+
+from pages.components.viewer_data import (
+    COLOUR_MAPS,
+    Layer,
+    PackedLayer,
+    check_same_grid,
+    digest,
+    pack,
+    pack_layer,
+    reduction,
+)
+from pages.components.viewer_state import MODES, ViewState
+
+__all__ = ["COLOUR_MAPS", "MODES", "Layer", "ViewState", "viewer"]
+
+# Blue where the prediction is too bright, red where it is too dark, neutral where both agree.
+DIVERGING = "crameri:vik"
+
+SOURCES = Path(__file__).with_name("viewer")
+# In this order: later modules use what earlier ones define.
+MODULES = (
+    "base",
+    "payload",
+    "state",
+    "colour",
+    "planes",
+    "compare",
+    "scene",
+    "draw",
+    "contrast",
+    "controls",
+    "options",
+    "drawer",
+    "profile",
+    "pointer",
+    "keyboard",
+    "snapshot",
+    "shaders",
+    "volume3d",
+    "main",
+)
+SHEETS = ("viewer", "controls")
+
+
+def viewer(
+    layers: Sequence[Layer],
+    *,
+    key: str,
+    mode: str = "side",
+    modes: tuple[str, ...] | None = None,
+    height_px: int = 560,
+    state: ViewState | None = None,
+) -> ViewState:
+    """
+    Show layers of one grid and say what the person looks at.
+
+    Parameters
+    ----------
+    layers : sequence of Layer
+        All of one shape; the roles decide which two are compared.
+    key : str
+        Unique on the page. The view survives reruns and page changes under this key.
+    mode : str
+        How to start, one of ``MODES``; a changed value switches the viewer.
+    modes : tuple of str or None
+        What the person can choose from; None offers all that make sense for these layers.
+    height_px : int
+        Of the whole viewer with its controls.
+    state : ViewState or None
+        Where to start. Give back what the last call returned: that never moves the view. Any other value
+        is taken as a request to go there.
+
+    Returns
+    -------
+    state : ViewState
+        As of the last report, about 400 ms after the last move.
+    """
+    check_same_grid(layers)
+    offered = modes if modes is not None else offered_modes(layers)
+    if mode not in MODES or any(name not in MODES for name in offered):
+        raise ValueError(f"viewer modes are {', '.join(MODES)}")
+    memory = _memory(key, state, mode)
+    steps = reduction(layers[0].tzyx.shape, len(layers))
+    packed = [_packed(_content(layer, steps), layer, steps) for layer in layers]
+    result = _mount(
+        key=key,
+        data=pack(packed, _about(layers, steps, offered, memory, height_px)),
+        height=height_px,
+        on_view_change=_nothing,
+    )
+    returned = ViewState.from_browser(result.get("view"), memory["start"])
+    st.session_state[_memory_key(key)] = {**memory, "returned": returned}
+    return returned
+
+
+def offered_modes(layers: Sequence[Layer]) -> tuple[str, ...]:
+    """Name the modes that make sense: comparing needs two images, a difference an observed one."""
+    roles = [layer.role for layer in layers]
+    pair = "observed" in roles and "predicted" in roles
+    several = len(layers) > 1
+    deep = layers[0].tzyx.shape[1] > 1
+    wanted = {
+        "side": True,
+        "blink": several,
+        "swipe": several,
+        "blend": several,
+        "merge": several,
+        "difference": pair,
+        "threshold": pair or not several,
+        "3d": deep,
+    }
+    return tuple(name for name in MODES if wanted[name])
+
+
+def _memory_key(key: str) -> str:
+    return f"viewer of {key}"
+
+
+def _memory(key: str, state: ViewState | None, mode: str) -> dict:
+    """
+    Decide where the browser starts, without moving a view that somebody is using.
+
+    The start is part of the payload, so it must stay the same from rerun to rerun: it changes only when
+    the viewer is mounted anew or when the page asks for something that the viewer did not report itself.
+    """
+    memory = st.session_state.get(_memory_key(key))
+    asked = state if state is not None else None
+    if memory is None:
+        return {"start": asked or ViewState(mode=mode), "order": 0, "asked": asked, "mode": mode}
+    known = memory.get("returned", memory["start"])
+    mounted = key in st.session_state
+    request = asked is not None and asked not in (memory["asked"], known)
+    if request or not mounted:
+        start = asked if asked is not None else known
+        order = memory["order"] + 1
+        return {"start": start, "order": order, "asked": asked, "mode": mode, "returned": start}
+    if mode != memory["mode"]:
+        start = replace(known, mode=mode)
+        return {"start": start, "order": memory["order"] + 1, "asked": asked, "mode": mode}
+    return {**memory, "asked": asked}
+
+
+def _about(
+    layers: Sequence[Layer], steps: tuple[int, int, int], modes: tuple[str, ...], memory: dict, height_px: int
+) -> dict[str, object]:
+    shape = layers[0].tzyx.shape
+    sizes = layers[0].voxel_size_um
+    notes = []
+    if steps != (1, 1, 1):
+        shown = (shape[1] // steps[0], shape[2] // steps[1], shape[3] // steps[2])
+        notes.append(
+            f"Shown smaller: {shown[0]} x {shown[1]} x {shown[2]} of {shape[1]} x {shape[2]} x {shape[3]} "
+            "voxels, because the whole stack is too large for a browser. "
+            "Scores and downloads use every voxel."
+        )
+    return {
+        "content": hashlib.sha1(
+            "".join(_content(layer, steps) for layer in layers).encode(), usedforsecurity=False
+        ).hexdigest(),
+        "shape": list(shape),
+        "steps": list(steps),
+        "voxelSizeUm": [sizes[0] if len(sizes) == 3 else 1.0, sizes[-2], sizes[-1]],
+        "modes": list(modes),
+        "heightPx": height_px,
+        "notes": notes,
+        "start": asdict(memory["start"]),
+        "order": memory["order"],
+    }
+
+
+def _content(layer: Layer, steps: tuple[int, int, int]) -> str:
+    """Name everything that decides how a layer looks in the browser; its voxels by their digest."""
+    voxels = layer.digest or digest(layer.voxels)
+    return json.dumps(
+        [
+            voxels,
+            list(layer.voxels.shape),
+            layer.name,
+            list(layer.voxel_size_um),
+            layer.units,
+            list(layer.limits) if layer.limits else None,
+            layer.colormap,
+            layer.kind,
+            layer.role,
+            list(steps),
+        ]
+    )
+
+
+@st.cache_resource(scope="session", max_entries=24, show_spinner=False)
+def _packed(content: str, _layer: Layer, _steps: tuple[int, int, int]) -> PackedLayer:
+    # Keyed by the content's digest alone: Streamlit would hash only a sample of a large array.
+    return pack_layer(_layer, _steps)
+
+
+def _javascript() -> str:
+    maps = {name: _lut(f"crameri:{name}" if name == "batlow" else name) for name in COLOUR_MAPS}
+    maps["diverging"] = _lut(DIVERGING)
+    parts = [f"const COLOUR_MAPS = {json.dumps(maps)};"]
+    parts += [(SOURCES / f"{name}.js").read_text(encoding="utf-8") for name in MODULES]
+    return "\n".join(parts)
+
+
+def _lut(name: str) -> str:
+    """256 colours as base64 of their red, green and blue bytes."""
+    colours = np.rint(255 * cmap.Colormap(name).lut(256)[:, :3]).astype(np.uint8)
+    return base64.b64encode(colours.tobytes()).decode()
+
+
+def _stylesheet() -> str:
+    return "\n".join((SOURCES / f"{name}.css").read_text(encoding="utf-8") for name in SHEETS)
+
+
+def _nothing() -> None:
+    """Do nothing: a state key exists in the result only if it has a callback."""
+
+
+_mount = st.components.v2.component(
+    "labelfree_viewer", html='<div class="lfv"></div>', css=_stylesheet(), js=_javascript()
+)

@@ -1,0 +1,62 @@
+// Look-up tables: from a sample to a packed RGBA pixel, for one window and one colour map.
+
+const LITTLE_ENDIAN = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1;
+const pixel = (r, g, b) => (LITTLE_ENDIAN ? (255 << 24) | (b << 16) | (g << 8) | r : (r << 24) | (g << 16) | (b << 8) | 255) >>> 0;
+
+// Added up, green and magenta give white where both are present; never red beside green.
+const MERGE_MAPS = ["green", "magenta", "cyan", "yellow"];
+
+// Observed and predicted agree: white. Observed only (missed): orange. Predicted only (extra): blue.
+const AGREEMENT = { both: [245, 245, 245], missed: [230, 159, 0], extra: [60, 155, 255] };
+const SINGLE_MASK = [86, 180, 233];
+
+const colourMaps = new Map();
+
+function colourMap(name) {
+  if (!colourMaps.has(name)) {
+    const text = atob(COLOUR_MAPS[name] ?? COLOUR_MAPS.gray);
+    colourMaps.set(name, Uint8Array.from(text, (character) => character.charCodeAt(0)));
+  }
+  return colourMaps.get(name);
+}
+
+function colourAt(name, fraction) {
+  const map = colourMap(name);
+  const at = 3 * Math.round(255 * clamp(fraction, 0, 1));
+  return [map[at], map[at + 1], map[at + 2]];
+}
+
+function windowTable(layer, lo, hi, name, gain = 1) {
+  const key = `${lo}|${hi}|${name}|${gain}`;
+  const known = layer.cache[`table ${name} ${gain}`];
+  if (known?.key === key) return known;
+  const table = new Uint32Array(layer.levels);
+  const span = Math.max(hi - lo, 1e-12);
+  const map = colourMap(name);
+  for (let sample = 0; sample < layer.levels; sample++) {
+    const at = 3 * Math.round(255 * clamp((valueOf(layer, sample) - lo) / span, 0, 1));
+    table[sample] = pixel(map[at] * gain, map[at + 1] * gain, map[at + 2] * gain);
+  }
+  return (layer.cache[`table ${name} ${gain}`] = { key, table });
+}
+
+function layerTable(v, index, { name, gain = 1 } = {}) {
+  const { lo, hi, colormap } = v.s.per[index];
+  return windowTable(v.volumes.layers[index], lo, hi, name ?? colormap, gain);
+}
+
+// Which colour a layer gets where several are added up.
+function mergeMap(v, index) {
+  const { layers } = v.volumes;
+  if (layers[index].role === "transmitted") return "gray";
+  if (layers[index].role === "observed") return "green";
+  if (layers[index].role === "predicted" && layers.filter((l) => l.role === "predicted").length === 1 && layers.some((l) => l.role === "observed")) return "magenta";
+  const taken = layers.some((l) => l.role === "observed") ? ["magenta", "cyan", "yellow"] : MERGE_MAPS;
+  const rank = layers.slice(0, index).filter((l) => l.role !== "transmitted" && l.role !== "observed").length;
+  return taken[rank % taken.length];
+}
+
+function mergeTable(v, index) {
+  const transmitted = v.volumes.layers[index].role === "transmitted";
+  return layerTable(v, index, { name: mergeMap(v, index), gain: transmitted ? 0.5 : 1 });
+}

@@ -1,0 +1,157 @@
+// Comparing two layers: signed difference, thresholds with agreement, histograms. All at display precision.
+
+function histogram(layer) {
+  if (!layer.cache.histogram) {
+    const counts = new Float64Array(binsOf(layer));
+    const { samples, shift } = layer;
+    const stride = Math.max(1, Math.floor(samples.length / 8e6)); // enough to draw and to start from
+    for (let at = 0; at < samples.length; at += stride) counts[samples[at] >> shift]++;
+    layer.cache.histogram = counts;
+  }
+  return layer.cache.histogram;
+}
+
+const binValue = (layer, bin) => valueOf(layer, (bin << layer.shift) + ((1 << layer.shift) - 1) / 2);
+
+function percentileOf(layer, percent) {
+  const counts = histogram(layer);
+  const total = counts.reduce((sum, count) => sum + count, 0);
+  let seen = 0;
+  for (let bin = 0; bin < counts.length; bin++) {
+    seen += counts[bin];
+    if (seen >= (percent / 100) * total) return binValue(layer, bin);
+  }
+  return layer.high;
+}
+
+// Otsu (1979): the cut that leaves the least variance within the two classes.
+function otsuOf(layer) {
+  if (layer.kind === "mask") return 0.5;
+  if (layer.cache.otsu != null) return layer.cache.otsu;
+  const counts = histogram(layer);
+  let total = 0;
+  let moment = 0;
+  for (let bin = 0; bin < counts.length; bin++) {
+    total += counts[bin];
+    moment += bin * counts[bin];
+  }
+  let [below, belowMoment, best, bestBin] = [0, 0, -1, 0];
+  for (let bin = 0; bin < counts.length - 1; bin++) {
+    below += counts[bin];
+    belowMoment += bin * counts[bin];
+    if (!below || below === total) continue;
+    const gap = belowMoment / below - (moment - belowMoment) / (total - below);
+    const between = below * (total - below) * gap * gap;
+    if (between > best) [best, bestBin] = [between, bin];
+  }
+  layer.cache.otsu = binValue(layer, bestBin);
+  return layer.cache.otsu;
+}
+
+const thresholdOf = (v, index) => v.s.thresholds[index] ?? otsuOf(v.volumes.layers[index]);
+
+// 1 for samples strictly above the threshold.
+function aboveTable(layer, threshold) {
+  const bin = binOf(layer, threshold);
+  if (layer.cache.above?.bin === bin) return layer.cache.above.table;
+  const table = new Uint8Array(layer.levels);
+  table.fill(1, Math.min((bin + 1) << layer.shift, layer.levels));
+  layer.cache.above = { bin, table };
+  return table;
+}
+
+function agreementBitmap(v, axis) {
+  const { a, b } = v.s;
+  const { layers } = v.volumes;
+  const alone = single(v);
+  const backdrop = layerTable(v, a, { name: "gray", gain: 0.5 });
+  const [cutA, cutB] = [binOf(layers[a], thresholdOf(v, a)), alone ? 0 : binOf(layers[b], thresholdOf(v, b))];
+  const key = `${cutKey(v, axis)} ${backdrop.key} ${a} ${b} ${cutA} ${cutB}`;
+  return bitmap(v, "agreement", axis, key, (pixels) => {
+    const samplesA = cutOf(v, layers[a], axis);
+    const aboveA = aboveTable(layers[a], thresholdOf(v, a));
+    const samplesB = alone ? samplesA : cutOf(v, layers[b], axis);
+    const aboveB = alone ? new Uint8Array(layers[a].levels) : aboveTable(layers[b], thresholdOf(v, b));
+    const missed = pixel(...(alone ? SINGLE_MASK : AGREEMENT.missed));
+    const colours = [0, missed, pixel(...AGREEMENT.extra), pixel(...AGREEMENT.both)];
+    for (let at = 0; at < pixels.length; at++) {
+      const code = aboveA[samplesA[at]] | (aboveB[samplesB[at]] << 1);
+      pixels[at] = code ? colours[code] : backdrop.table[samplesA[at]];
+    }
+  });
+}
+
+// How often each pair of bins occurs, summed from the upper end: any two thresholds are then one look-up.
+function jointCounts(v) {
+  const { a, b, t } = v.s;
+  const [one, two] = [v.volumes.layers[a], v.volumes.layers[b]];
+  const key = `${a} ${b} ${t}`;
+  if (v.joint?.key === key) return v.joint;
+  const [rows, columns] = [binsOf(one) + 1, binsOf(two) + 1];
+  const counts = new Uint32Array(rows * columns);
+  const size = one.nx * one.ny * one.nz;
+  for (let at = t * size; at < (t + 1) * size; at++)
+    counts[(one.samples[at] >> one.shift) * columns + (two.samples[at] >> two.shift)]++;
+  for (let row = rows - 2; row >= 0; row--) {
+    let rest = 0;
+    for (let column = columns - 2; column >= 0; column--) {
+      rest += counts[row * columns + column];
+      counts[row * columns + column] = rest + counts[(row + 1) * columns + column];
+    }
+  }
+  v.joint = { key, counts, columns, size };
+  return v.joint;
+}
+
+function agreementOf(v) {
+  const { a, b } = v.s;
+  const { layers } = v.volumes;
+  const { counts, columns, size } = jointCounts(v);
+  const [rowA, rowB] = [binOf(layers[a], thresholdOf(v, a)) + 1, binOf(layers[b], thresholdOf(v, b)) + 1];
+  const both = counts[rowA * columns + rowB];
+  const inA = counts[rowA * columns];
+  const inB = counts[rowB];
+  const either = inA + inB - both;
+  return {
+    dice: inA + inB ? (2 * both) / (inA + inB) : NaN,
+    iou: either ? both / either : NaN,
+    missed: inA - both,
+    extra: inB - both,
+    both,
+    size,
+  };
+}
+
+// A range that the largest 0.2 % of the differences exceed, from an evenly spaced sample.
+function differenceReach(v) {
+  const { a, b } = v.s;
+  const key = `${a} ${b}`;
+  if (v.reach?.key === key) return v.reach.value;
+  const [one, two] = [v.volumes.layers[a], v.volumes.layers[b]];
+  const stride = Math.max(1, Math.floor(one.samples.length / 100000)) | 1;
+  const sizes = [];
+  for (let at = 0; at < one.samples.length; at += stride)
+    sizes.push(Math.abs(valueOf(one, one.samples[at]) - valueOf(two, two.samples[at])));
+  sizes.sort((first, second) => first - second);
+  v.reach = { key, value: sizes[Math.floor(0.998 * (sizes.length - 1))] || one.step };
+  return v.reach.value;
+}
+
+const differenceRange = (v) => v.s.differenceRange ?? differenceReach(v);
+
+function differenceBitmap(v, axis) {
+  const { a, b } = v.s;
+  const [one, two] = [v.volumes.layers[a], v.volumes.layers[b]];
+  const range = differenceRange(v);
+  return bitmap(v, "difference", axis, `${cutKey(v, axis)} ${a} ${b} ${range}`, (pixels) => {
+    const [samplesA, samplesB] = [cutOf(v, one, axis), cutOf(v, two, axis)];
+    const map = colourMap("diverging");
+    const colours = Uint32Array.from({ length: 256 }, (_, at) => pixel(map[3 * at], map[3 * at + 1], map[3 * at + 2]));
+    const [gainA, gainB] = [(127.5 * one.step) / range, (127.5 * two.step) / range];
+    const offset = 127.5 + (127.5 * (one.low - two.low)) / range + 0.5;
+    for (let at = 0; at < pixels.length; at++) {
+      const level = samplesA[at] * gainA - samplesB[at] * gainB + offset;
+      pixels[at] = colours[level < 0 ? 0 : level > 255 ? 255 : level | 0];
+    }
+  });
+}

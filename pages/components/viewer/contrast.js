@@ -1,0 +1,128 @@
+// One layer's histogram with its window, and the colour bars above the panels.
+
+function themeColour(v, name, fallback) {
+  return getComputedStyle(v.root).getPropertyValue(name).trim() || fallback;
+}
+
+function paintHistogram(v, canvas, index) {
+  const layer = v.volumes.layers[index];
+  const { lo, hi } = v.s.per[index];
+  const threshold = v.s.mode === "threshold" && (index === v.s.a || index === v.s.b) ? thresholdOf(v, index) : null;
+  const ratio = window.devicePixelRatio || 1;
+  const [width, height] = [canvas.clientWidth, canvas.clientHeight];
+  const ink = themeColour(v, "--lfv-text", "#333");
+  const key = `${lo} ${hi} ${threshold} ${width} ${ink} ${ratio}`;
+  if (canvas.dataset.key === key || !width) return;
+  canvas.dataset.key = key;
+  Object.assign(canvas, { width: width * ratio, height: height * ratio });
+  const context = canvas.getContext("2d");
+  context.scale(ratio, ratio);
+  const counts = histogram(layer);
+  const top = Math.log1p(counts.reduce((most, count) => Math.max(most, count), 0));
+  const at = (value) => ((value - layer.low) / (layer.high - layer.low)) * width;
+  context.fillStyle = ink;
+  context.globalAlpha = 0.1;
+  context.fillRect(at(lo), 0, at(hi) - at(lo), height);
+  context.globalAlpha = 0.55;
+  for (let x = 0; x < width; x++) {
+    let most = 0;
+    const from = Math.floor((x / width) * counts.length);
+    for (let bin = from; bin <= Math.min(counts.length - 1, Math.max(from, Math.floor(((x + 1) / width) * counts.length) - 1)); bin++)
+      most = Math.max(most, counts[bin]);
+    const bar = (Math.log1p(most) / top) * (height - 2);
+    context.fillRect(x, height - bar, 1, bar);
+  }
+  context.globalAlpha = 1;
+  context.fillStyle = themeColour(v, "--lfv-accent", "#0a7");
+  for (const value of [lo, hi]) context.fillRect(clamp(at(value), 0, width - 2), 0, 2, height);
+  if (threshold == null) return;
+  context.fillStyle = `rgb(${AGREEMENT.missed})`;
+  context.fillRect(clamp(at(threshold), 0, width - 2), 0, 2, height);
+}
+
+const WINDOW_STEPS = 1000;
+const windowStep = (layer, value) => Math.round(((value - layer.low) / (layer.high - layer.low)) * WINDOW_STEPS);
+const windowValue = (layer, step) => layer.low + (step / WINDOW_STEPS) * (layer.high - layer.low);
+
+// Observed and predicted keep one window, so that equal grey means equal value; a switch sets them free.
+function setWindow(v, index, lo, hi) {
+  const { s, volumes } = v;
+  const smallest = (volumes.layers[index].high - volumes.layers[index].low) / WINDOW_STEPS;
+  const window = { lo, hi: Math.max(hi, lo + smallest) };
+  const follows = (other) => other === index || (s.linked && comparable(volumes.layers[index]) && comparable(volumes.layers[other]));
+  s.per.forEach((per, other) => follows(other) && Object.assign(per, window));
+  change(v, {});
+}
+
+function autoWindow(v, index) {
+  const [lo, hi] = v.volumes.layers[index].limits;
+  setWindow(v, index, lo, hi);
+}
+
+function stretchWindow(v, index) {
+  const layer = v.volumes.layers[index];
+  setWindow(v, index, percentileOf(layer, 2), percentileOf(layer, 98));
+}
+
+function paintBar(canvas, colourAtFraction) {
+  const context = canvas.getContext("2d");
+  for (let x = 0; x < canvas.width; x++) {
+    context.fillStyle = `rgb(${colourAtFraction(x / (canvas.width - 1))})`;
+    context.fillRect(x, 0, 1, canvas.height);
+  }
+}
+
+// The head of a panel: its name, and what its colours mean.
+function panelHead() {
+  const name = make("span", { class: "name" });
+  const low = make("span", { class: "number" });
+  const high = make("span", { class: "number" });
+  const bar = make("canvas", { width: 96, height: 1, class: "bar", "aria-hidden": "true" });
+  const scale = make("span", { class: "scale" }, low, bar, high);
+  const legend = make("span", { class: "legend" });
+  return { node: make("div", { class: "head" }, name, legend, scale), name, low, high, bar, scale, legend, key: "" };
+}
+
+function fillHead(v, head, panel) {
+  const { bar } = panel;
+  const { layers } = v.volumes;
+  setText(head.name, panel.title);
+  head.name.title = panel.title;
+  const style = head.node.style;
+  [style.left, style.top, style.width] = [`${panel.x}px`, `${panel.y}px`, `${panel.w}px`];
+  const window = bar.layer != null ? v.s.per[bar.layer] : null;
+  const range = bar.difference ? differenceRange(v) : null;
+  const key = JSON.stringify([bar, window, range, v.s.a, v.s.b]);
+  if (key === head.key) return;
+  head.key = key;
+  head.scale.hidden = !window && range == null;
+  head.legend.replaceChildren(...legendEntries(v, bar).map(([colour, text]) => swatch(colour, text)));
+  if (window) {
+    const layer = layers[bar.layer];
+    head.scale.hidden = layer.kind === "mask";
+    setText(head.low, formatValue(window.lo));
+    setText(head.high, `${formatValue(window.hi)}${layer.units ? ` ${layer.units}` : ""}`);
+    paintBar(head.bar, (fraction) => colourAt(window.colormap, fraction));
+  } else if (range != null) {
+    const { units } = layers[v.s.a];
+    setText(head.low, formatValue(-range));
+    setText(head.high, `+${formatValue(range)}${units ? ` ${units}` : ""}`);
+    paintBar(head.bar, (fraction) => colourAt("diverging", fraction));
+  }
+}
+
+function legendEntries(v, bar) {
+  const { layers } = v.volumes;
+  if (bar.merge) return bar.merge.map((index) => [colourAt(mergeMap(v, index), 1), layers[index].name]);
+  if (!bar.agreement) return [];
+  if (single(v)) return [[SINGLE_MASK, `${layers[v.s.a].name} above the threshold`]];
+  return [
+    [AGREEMENT.both, "in both"],
+    [AGREEMENT.missed, `only ${layers[v.s.a].name}`],
+    [AGREEMENT.extra, `only ${layers[v.s.b].name}`],
+  ];
+}
+
+function swatch(colour, text) {
+  return make("span", { class: "entry" }, make("i", { style: `background:rgb(${colour})` }), make("span", {}, text));
+}

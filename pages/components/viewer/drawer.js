@@ -1,0 +1,100 @@
+// The drawer: for each layer whether it is shown, its colours, histogram and window.
+
+function buildDrawer(v) {
+  const c = v.controls;
+  const { layers } = v.volumes;
+  c.layerParts = layers.map((layer, index) => layerPart(v, layer, index));
+  c.linked = make("input", { type: "checkbox", onchange: () => change(v, { linked: c.linked.checked }) });
+  c.speed = make("input", { type: "range", min: 1, max: 25, step: 1, "aria-label": "Planes per second while playing", oninput: () => setSpeed(v, +c.speed.value) });
+  c.speedText = make("output", { class: "number" });
+  const pair = layers.filter(comparable).length > 1;
+  c.drawer.replaceChildren(
+    make("header", {}, make("strong", {}, "Contrast and colours"), iconButton(ICONS.close, "Close", "V", () => change(v, { drawer: false }))),
+    ...c.layerParts.map((part) => part.node),
+    ...(pair ? [make("label", { class: "check" }, c.linked, make("span", {}, "One window for observed and predicted"))] : []),
+    ...(v.volumes.nz > 1 ? [make("label", { class: "field" }, make("span", { class: "soft" }, "Play"), c.speed, c.speedText)] : []),
+    make("p", { class: "soft fine" }, "Shown at display precision. Scores and downloads use the original values."),
+  );
+}
+
+function setSpeed(v, planesPerSecond) {
+  change(v, { planesPerSecond });
+  if (!v.s.playing) return;
+  clearInterval(v.playTimer);
+  v.s.playing = false;
+  togglePlay(v);
+}
+
+function layerPart(v, layer, index) {
+  const { low, high } = { low: -Infinity, high: Infinity };
+  const bounded = (value) => clamp(value, Math.max(layer.low, low), Math.min(layer.high, high));
+  const part = {};
+  const range = (label, act) => make("input", { type: "range", min: 0, max: WINDOW_STEPS, step: 1, "aria-label": `${label} of ${layer.name}`, oninput: act });
+  part.visible = make("input", { type: "checkbox", onchange: () => toggleVisible(v, index) });
+  part.colormap = make(
+    "select",
+    { "aria-label": `Colours of ${layer.name}`, onchange: () => setColormap(v, index, part.colormap.value) },
+    ...Object.keys(COLOUR_MAPS)
+      .filter((name) => name !== "diverging")
+      .map((name) => make("option", { value: name }, name)),
+  );
+  part.histogram = make("canvas", { class: "histogram", role: "img", "aria-label": `Histogram of ${layer.name}` });
+  part.lo = range("Black", () => setWindow(v, index, bounded(windowValue(layer, +part.lo.value)), v.s.per[index].hi));
+  part.hi = range("White", () => setWindow(v, index, v.s.per[index].lo, bounded(windowValue(layer, +part.hi.value))));
+  part.loText = make("output", { class: "number" });
+  part.hiText = make("output", { class: "number" });
+  const auto = make("button", { type: "button", class: "plain", title: "The published percentiles, 0.02 and 99.8 (C)", onclick: () => autoWindow(v, index) }, "Auto");
+  const stretch = make("button", { type: "button", class: "plain", title: "Percentiles 2 and 98", onclick: () => stretchWindow(v, index) }, "Stretch");
+  part.node = make(
+    "section",
+    {},
+    make("div", { class: "row" }, make("label", { class: "check grow" }, part.visible, make("span", { class: "name" }, layer.name)), part.colormap),
+    ...(layer.kind === "mask"
+      ? []
+      : [
+          part.histogram,
+          make("label", { class: "field" }, make("span", { class: "soft" }, "Black"), part.lo, part.loText),
+          make("label", { class: "field" }, make("span", { class: "soft" }, "White"), part.hi, part.hiText),
+          make("div", { class: "row" }, auto, stretch, make("span", { class: "soft fine" }, beyondText(layer))),
+        ]),
+  );
+  return part;
+}
+
+function beyondText(layer) {
+  const [below, above] = layer.beyond ?? [false, false];
+  if (!below && !above) return "";
+  const parts = [below && `< ${formatValue(layer.low)}`, above && `> ${formatValue(layer.high)}`].filter(Boolean);
+  return `${parts.join(", ")} not told apart`;
+}
+
+function toggleVisible(v, index) {
+  v.s.per[index].visible = !v.s.per[index].visible;
+  change(v, {});
+}
+
+function setColormap(v, index, colormap) {
+  v.s.per[index].colormap = colormap;
+  change(v, {});
+}
+
+function syncDrawer(v) {
+  const { s, controls: c, volumes } = v;
+  c.drawer.hidden = !s.drawer;
+  if (!s.drawer) return;
+  c.linked.checked = s.linked;
+  setValue(c.speed, s.planesPerSecond);
+  setText(c.speedText, `${s.planesPerSecond} / s`);
+  c.layerParts.forEach((part, index) => {
+    const layer = volumes.layers[index];
+    const { lo, hi, visible, colormap } = s.per[index];
+    part.visible.checked = visible;
+    setValue(part.colormap, colormap);
+    if (layer.kind === "mask") return;
+    setValue(part.lo, windowStep(layer, lo));
+    setValue(part.hi, windowStep(layer, hi));
+    setText(part.loText, formatValue(lo));
+    setText(part.hiText, formatValue(hi));
+    paintHistogram(v, part.histogram, index);
+  });
+}

@@ -1,0 +1,44 @@
+// The payload: "LFV1", length of the header, JSON header, then one gzip stream a layer.
+
+function readHeader(bytes) {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (String.fromCharCode(...bytes.subarray(0, 4)) !== "LFV1") throw new Error("not a viewer payload");
+  const end = 8 + view.getUint32(4, true);
+  return { header: JSON.parse(new TextDecoder().decode(bytes.subarray(8, end))), body: bytes.subarray(end) };
+}
+
+async function inflate(part) {
+  const stream = new Blob([part]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return new Response(stream).arrayBuffer();
+}
+
+async function decodeLayer(about, body) {
+  const buffer = await inflate(body.subarray(about.start, about.end));
+  const samples = about.bits === 8 ? new Uint8Array(buffer) : new Uint16Array(buffer);
+  const levels = about.bits === 8 ? 256 : 65536;
+  const [nt, nz, ny, nx] = about.shape;
+  return {
+    ...about,
+    samples,
+    levels,
+    shift: about.bits === 8 ? 0 : 6, // histograms and thresholds of 16-bit samples use 1024 bins
+    step: (about.high - about.low) / (levels - 1),
+    nt,
+    nz,
+    ny,
+    nx,
+    cache: {},
+  };
+}
+
+async function decodeVolumes(header, body) {
+  const layers = await Promise.all(header.layers.map((about) => decodeLayer(about, body)));
+  const [nt, nz, ny, nx] = header.layers[0].shape;
+  const um = header.voxelSizeUm.map((size, axis) => size * header.steps[axis]);
+  return { layers, nt, nz, ny, nx, steps: header.steps, fullShape: header.shape, um: { z: um[0], y: um[1], x: um[2] } };
+}
+
+const valueOf = (layer, sample) => layer.low + sample * layer.step;
+const sampleOf = (layer, value) => clamp((value - layer.low) / layer.step, 0, layer.levels - 1);
+const binsOf = (layer) => layer.levels >> layer.shift;
+const binOf = (layer, value) => Math.floor(sampleOf(layer, value) + 0.5) >> layer.shift;

@@ -1,0 +1,163 @@
+// Mouse, pen and fingers on the stage: planes, pan, zoom, cross-hair, swipe, line; and the read-out.
+
+const HANDLE_PX = 14;
+// A page that is being scrolled keeps scrolling when the pointer happens to come over the viewer.
+const SCROLL_REST_MS = 350;
+
+function listenPointer(v) {
+  const { stage } = v.controls;
+  v.fingers = new Map();
+  const on = (type, act, options) => stage.addEventListener(type, act, options);
+  on("pointerdown", (event) => pointerDown(v, event));
+  on("pointermove", (event) => pointerMove(v, event));
+  on("pointerup", (event) => pointerUp(v, event));
+  on("pointercancel", (event) => pointerUp(v, event));
+  on("pointerleave", () => (v.controls.readout.hidden = true));
+  on("wheel", (event) => wheel(v, event), { passive: false });
+  on("dblclick", () => v.s && fitView(v));
+  v.outsideWheel = (event) => {
+    if (!event.composedPath().includes(stage)) v.scrolledAt = performance.now();
+  };
+  window.addEventListener("wheel", v.outsideWheel, { passive: true, capture: true });
+}
+
+function stagePoint(v, event) {
+  const box = v.controls.stage.getBoundingClientRect();
+  return [event.clientX - box.left, event.clientY - box.top];
+}
+
+function pointerDown(v, event) {
+  if (!v.s || event.button > 0) return;
+  const stage = v.controls.stage;
+  stage.focus({ preventScroll: true });
+  stage.setPointerCapture(event.pointerId);
+  const [x, y] = stagePoint(v, event);
+  v.fingers.set(event.pointerId, [x, y]);
+  const at = hit(v, x, y);
+  v.dragging = { x, y, startX: x, startY: y, at, kind: dragKind(v, at, x) };
+  if (v.dragging.kind === "line") {
+    const voxel = voxelOf(v, at);
+    v.dragging.lineStart = [voxel.x, voxel.y];
+  }
+}
+
+function dragKind(v, at, x) {
+  if (v.s.mode === "3d") return "turn";
+  if (!at) return "none";
+  if (v.s.mode === "swipe" && at.area.axis === "xy" && Math.abs(x - swipeEdge(v, at.area)) <= HANDLE_PX) return "swipe";
+  if (v.s.line && at.area.axis === "xy") return "line";
+  return "pan";
+}
+
+function pointerMove(v, event) {
+  if (!v.s) return;
+  const [x, y] = stagePoint(v, event);
+  if (!v.dragging) return hover(v, x, y);
+  if (v.fingers.size > 1) return pinch(v, event.pointerId, x, y);
+  if (v.fingers.has(event.pointerId)) v.fingers.set(event.pointerId, [x, y]);
+  const drag = v.dragging;
+  const [dx, dy] = [x - drag.x, y - drag.y];
+  [drag.x, drag.y] = [x, y];
+  if (Math.hypot(x - drag.startX, y - drag.startY) > 3) drag.moved = true;
+  if (drag.kind === "turn") return turn(v, dx, dy);
+  if (drag.kind === "swipe") return change(v, { swipe: clamp((x - drag.at.area.x) / drag.at.area.w, 0, 1) });
+  if (!drag.moved || drag.kind === "none") return undefined;
+  if (drag.kind === "line") {
+    const { px, py, x0, y0 } = placement(v, drag.at.area, v.layout.fit);
+    const [x0v, y0v] = drag.lineStart;
+    return change(v, { line: { x0: x0v, y0: y0v, x1: (x - x0) / px, y1: (y - y0) / py } });
+  }
+  return pan(v, dx, dy, drag.at.area.axis);
+}
+
+function pan(v, dx, dy, axis = "xy") {
+  const scale = v.layout.fit * v.s.zoom;
+  const { nx, ny } = v.volumes;
+  const cx = axis === "yz" ? v.s.cx : clamp(v.s.cx - dx / scale, 0, nx);
+  const cy = axis === "xz" ? v.s.cy : clamp(v.s.cy - dy / (scale * aspect(v).ky), 0, ny);
+  change(v, { cx, cy });
+}
+
+function pointerUp(v, event) {
+  v.fingers.delete(event.pointerId);
+  const drag = v.dragging;
+  if (!drag || v.fingers.size) return;
+  v.dragging = null;
+  if (!v.s) return;
+  if (!drag.moved && drag.at?.inside && v.s.sections) {
+    const { x, y, z } = voxelOf(v, drag.at);
+    placeCursor(v, x, y);
+    if (drag.at.area.axis !== "xy") setPlane(v, Math.floor(z));
+  }
+  repaint(v);
+  scheduleReport(v);
+}
+
+function pinch(v, id, x, y) {
+  const others = [...v.fingers].filter(([finger]) => finger !== id);
+  const before = v.fingers.get(id);
+  const [, [ox, oy]] = others[0];
+  const ratio = Math.hypot(x - ox, y - oy) / Math.max(1, Math.hypot(before[0] - ox, before[1] - oy));
+  v.fingers.set(id, [x, y]);
+  v.dragging.moved = true;
+  zoomAt(v, ratio, (x + ox) / 2, (y + oy) / 2);
+}
+
+function zoomAt(v, ratio, x, y) {
+  if (v.s.mode === "3d") return zoomVolume(v, ratio);
+  const zoom = clamp(v.s.zoom * ratio, 0.25, 64);
+  const at = hit(v, x, y);
+  if (!at || at.area.axis !== "xy") return change(v, { zoom });
+  // The voxel under the pointer stays under the pointer.
+  const keep = v.s.zoom / zoom;
+  return change(v, {
+    zoom,
+    cx: clamp(at.across + (v.s.cx - at.across) * keep, 0, v.volumes.nx),
+    cy: clamp(at.down + (v.s.cy - at.down) * keep, 0, v.volumes.ny),
+  });
+}
+
+function wheel(v, event) {
+  if (!v.s) return;
+  const now = performance.now();
+  const zooming = event.ctrlKey || event.metaKey;
+  if (!zooming && !document.fullscreenElement && now - (v.scrolledAt ?? -1e9) < SCROLL_REST_MS) {
+    v.scrolledAt = now;
+    return;
+  }
+  event.preventDefault();
+  const lines = event.deltaMode === 1 ? event.deltaY * 30 : event.deltaY;
+  const [x, y] = stagePoint(v, event);
+  if (zooming || v.s.mode === "3d" || v.volumes.nz < 2) {
+    zoomAt(v, Math.exp(-clamp(lines, -120, 120) / 300), x, y);
+    return;
+  }
+  v.wheelSum = (v.wheelSum ?? 0) + lines;
+  const planes = Math.trunc(v.wheelSum / 40) || (Math.abs(lines) >= 40 ? Math.sign(lines) : 0);
+  if (!planes) return;
+  v.wheelSum = 0;
+  stopPlay(v);
+  setPlane(v, v.s.z + clamp(planes, -3, 3));
+}
+
+function hover(v, x, y) {
+  const { readout, stage } = v.controls;
+  const at = v.s.mode === "3d" ? null : hit(v, x, y);
+  readout.hidden = !at?.inside;
+  stage.style.cursor = at && dragKind(v, at, x) === "swipe" ? "ew-resize" : v.s.line ? "crosshair" : "";
+  if (!at?.inside) return;
+  v.hovered = at;
+  const { um, steps } = v.volumes;
+  const voxel = voxelOf(v, at);
+  const whole = { x: Math.floor(voxel.x), y: Math.floor(voxel.y), z: Math.floor(voxel.z) };
+  const flat = v.volumes.nz < 2 || (at.area.axis === "xy" && v.s.projection !== "plane");
+  const axes = flat ? ["x", "y"] : ["x", "y", "z"];
+  const full = { x: whole.x * steps[2], y: whole.y * steps[1], z: whole.z * steps[0] };
+  const where = `${axes.map((axis) => `${axis} ${(whole[axis] * um[axis]).toFixed(2)}`).join("  ")} µm  (${axes.map((axis) => full[axis]).join(", ")})`;
+  const [across, down] = [Math.floor(at.across), Math.floor(at.down)];
+  const values = at.panel.values.map((index) => {
+    const layer = v.volumes.layers[index];
+    return `${layer.name} ${formatValue(valueAt(v, layer, at.area.axis, across, down))}`;
+  });
+  setText(readout, [where, ...values].join("   ·   "));
+}

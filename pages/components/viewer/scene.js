@@ -1,0 +1,126 @@
+// Which panels a mode shows, where they lie, and how voxels and screen pixels correspond.
+
+const HEADER_PX = 26;
+const GAP_PX = 8;
+
+const names = (v, ...indices) => indices.map((index) => v.volumes.layers[index].name);
+const layerItem = (v, index, extra = {}) => ({ canvas: (axis) => layerBitmap(v, index, axis, layerTable(v, index)), ...extra });
+
+function panelsOf(v) {
+  const { s } = v;
+  const { layers } = v.volumes;
+  const { a, b } = s;
+  if (single(v) && PAIR_MODES.includes(s.mode) && s.mode !== "threshold") return sidePanels(v);
+  if (s.mode === "blink") {
+    const shown = v.phase ? b : a;
+    return [{ title: layers[shown].name, bar: { layer: shown }, values: [a, b], items: [layerItem(v, shown)] }];
+  }
+  if (s.mode === "swipe")
+    return [{ title: names(v, a, b).join("  |  "), bar: { layer: b }, values: [a, b], swipe: true, items: [layerItem(v, a), layerItem(v, b, { swipe: true })] }];
+  if (s.mode === "blend")
+    return [{ title: names(v, a, b).join(" → "), bar: { layer: b }, values: [a, b], items: [layerItem(v, a), layerItem(v, b, { alpha: s.blend })] }];
+  if (s.mode === "merge") {
+    const shown = layers.map((_, index) => index).filter((index) => s.per[index].merged);
+    const item = (index) => ({ canvas: (axis) => layerBitmap(v, index, axis, mergeTable(v, index), "merge"), op: "lighter" });
+    return [{ title: "", bar: { merge: shown }, values: shown, items: shown.map(item) }];
+  }
+  if (s.mode === "difference")
+    return [{ title: names(v, a, b).join(" − "), bar: { difference: true }, values: [a, b], items: [{ canvas: (axis) => differenceBitmap(v, axis) }] }];
+  if (s.mode === "threshold")
+    return [{ title: "", bar: { agreement: true }, values: single(v) ? [a] : [a, b], items: [{ canvas: (axis) => agreementBitmap(v, axis) }] }];
+  return sidePanels(v);
+}
+
+function sidePanels(v) {
+  const { layers } = v.volumes;
+  const shown = layers.map((_, index) => index).filter((index) => v.s.per[index].visible);
+  return (shown.length ? shown : [0]).map((index) => ({
+    title: layers[index].name,
+    bar: { layer: index },
+    values: [index],
+    items: [layerItem(v, index)],
+  }));
+}
+
+const aspect = (v) => ({ ky: v.volumes.um.y / v.volumes.um.x, kz: v.volumes.um.z / v.volumes.um.x });
+
+// Parts of one panel: the plane, and on request the two sections beside and below it.
+function areasOf(v, x, y, w, h) {
+  const { nx, ny, nz } = v.volumes;
+  if (!v.s.sections || nz < 2) return [{ axis: "xy", x, y, w, h }];
+  const { ky, kz } = aspect(v);
+  const fit = Math.min(w / (nx + nz * kz), h / (ny * ky + nz * kz));
+  const depth = Math.round(clamp(nz * kz * fit + 2, 28, 0.34 * Math.min(w, h)));
+  const gap = 4;
+  return [
+    { axis: "xy", x, y, w: w - depth - gap, h: h - depth - gap },
+    { axis: "yz", x: x + w - depth, y, w: depth, h: h - depth - gap },
+    { axis: "xz", x, y: y + h - depth, w: w - depth - gap, h: depth },
+  ];
+}
+
+function fitScale(v, area) {
+  const { nx, ny } = v.volumes;
+  return Math.min(area.w / nx, area.h / (ny * aspect(v).ky));
+}
+
+function layoutOf(v, width, height) {
+  const panels = panelsOf(v);
+  const rects = (columns) => {
+    const rows = Math.ceil(panels.length / columns);
+    const w = (width - GAP_PX * (columns - 1)) / columns;
+    const h = (height - GAP_PX * (rows - 1)) / rows;
+    return panels.map((panel, index) => {
+      const x = Math.round((index % columns) * (w + GAP_PX));
+      const y = Math.round(Math.floor(index / columns) * (h + GAP_PX));
+      const areas = areasOf(v, x, y + HEADER_PX, Math.floor(w), Math.floor(h - HEADER_PX));
+      return { ...panel, x, y, w: Math.floor(w), h: Math.floor(h), areas };
+    });
+  };
+  let best = null;
+  for (let columns = 1; columns <= panels.length; columns++) {
+    const candidate = rects(columns);
+    const fit = fitScale(v, candidate[0].areas[0]);
+    if (!best || fit > best.fit * 1.02) best = { fit, panels: candidate };
+  }
+  return { ...best, width, height };
+}
+
+// Where voxel (0, 0) of an area lies on the screen, and how many pixels one voxel takes along both axes.
+function placement(v, area, fit) {
+  const { s } = v;
+  const { ky, kz } = aspect(v);
+  const scale = fit * s.zoom;
+  const depth = area.axis === "yz" ? area.w : area.h;
+  const middleZ = v.volumes.nz * kz * scale <= depth + 1 ? v.volumes.nz / 2 : s.z + 0.5;
+  const across = area.axis === "yz" ? { size: kz * scale, middle: middleZ } : { size: scale, middle: s.cx };
+  const down = area.axis === "xz" ? { size: kz * scale, middle: middleZ } : { size: ky * scale, middle: s.cy };
+  return {
+    px: across.size,
+    py: down.size,
+    x0: area.x + area.w / 2 - across.middle * across.size,
+    y0: area.y + area.h / 2 - down.middle * down.size,
+  };
+}
+
+// Which panel, area and voxel lie under a point of the stage.
+function hit(v, x, y) {
+  for (const panel of v.layout?.panels ?? [])
+    for (const area of panel.areas) {
+      if (x < area.x || y < area.y || x >= area.x + area.w || y >= area.y + area.h) continue;
+      const { px, py, x0, y0 } = placement(v, area, v.layout.fit);
+      const [across, down] = [(x - x0) / px, (y - y0) / py];
+      const [width, height] = cutSize(v, area.axis);
+      const inside = across >= 0 && down >= 0 && across < width && down < height;
+      return { panel, area, across, down, inside };
+    }
+  return null;
+}
+
+// The voxel (x, y, z) of a hit, in the grid that was sent.
+function voxelOf(v, { area, across, down }) {
+  const { cursor, z } = v.s;
+  if (area.axis === "xz") return { x: across, y: cursor.y + 0.5, z: down };
+  if (area.axis === "yz") return { x: cursor.x + 0.5, y: down, z: across };
+  return { x: across, y: down, z: z + 0.5 };
+}

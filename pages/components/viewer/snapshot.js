@@ -1,0 +1,89 @@
+// A picture for a slide: what is seen, at twice the resolution, with names, colour bars and scale bar.
+
+const SNAPSHOT_RATIO = 2;
+
+function snapshotMenu(v) {
+  const save = (light) => () => {
+    v.controls.snapshotMenu.hidden = true;
+    saveSnapshot(v, light);
+    v.controls.stage.focus({ preventScroll: true });
+  };
+  return make(
+    "div",
+    { class: "menu", hidden: true, role: "menu", "aria-label": "Save as PNG" },
+    make("button", { type: "button", role: "menuitem", onclick: save(true) }, "PNG on white"),
+    make("button", { type: "button", role: "menuitem", onclick: save(false) }, "PNG on dark"),
+  );
+}
+
+function toggleSnapshotMenu(v) {
+  const menu = v.controls.snapshotMenu;
+  menu.hidden = !menu.hidden;
+  if (!menu.hidden) menu.firstChild.focus();
+}
+
+function snapshotCanvas(v, light) {
+  if (v.s.mode === "3d") return volumeSnapshot(v, light);
+  const { width, height } = v.layout;
+  const canvas = make("canvas", { width: width * SNAPSHOT_RATIO, height: height * SNAPSHOT_RATIO });
+  const context = canvas.getContext("2d");
+  context.scale(SNAPSHOT_RATIO, SNAPSHOT_RATIO);
+  const [ground, ink] = light ? ["#ffffff", "#111111"] : ["#000000", "#f4f4f4"];
+  context.fillStyle = ground;
+  context.fillRect(0, 0, width, height);
+  for (const panel of v.layout.panels) {
+    paintPanel(v, context, panel, SNAPSHOT_RATIO);
+    paintHead(v, context, panel, ink);
+  }
+  return canvas;
+}
+
+function paintHead(v, context, panel, ink) {
+  const baseline = panel.y + HEADER_PX / 2;
+  context.textBaseline = "middle";
+  context.font = "600 14px system-ui, sans-serif";
+  context.fillStyle = ink;
+  context.textAlign = "left";
+  const entries = legendEntries(v, panel.bar);
+  if (panel.title) context.fillText(panel.title, panel.x + 2, baseline, panel.w * 0.6);
+  let left = panel.x + 2;
+  for (const [colour, text] of entries) {
+    context.fillStyle = `rgb(${colour})`;
+    context.fillRect(left, baseline - 6, 12, 12);
+    context.strokeStyle = ink;
+    context.strokeRect(left, baseline - 6, 12, 12);
+    context.fillStyle = ink;
+    context.fillText(text, left + 17, baseline);
+    left += 33 + context.measureText(text).width;
+  }
+  paintSnapshotBar(v, context, panel, ink, baseline);
+}
+
+function paintSnapshotBar(v, context, panel, ink, baseline) {
+  const { bar } = panel;
+  const layer = v.volumes.layers[bar.layer ?? v.s.a];
+  const range = bar.difference ? differenceRange(v) : null;
+  if ((bar.layer == null && range == null) || layer.kind === "mask") return;
+  const window = bar.difference ? { lo: -range, hi: range, colormap: "diverging" } : v.s.per[bar.layer];
+  context.font = "12px system-ui, sans-serif";
+  context.textAlign = "right";
+  const high = `${formatValue(window.hi)}${layer.units ? ` ${layer.units}` : ""}`;
+  context.fillStyle = ink;
+  context.fillText(high, panel.x + panel.w, baseline);
+  const right = panel.x + panel.w - context.measureText(high).width - 6;
+  const strip = make("canvas", { width: 90, height: 1 });
+  paintBar(strip, (fraction) => colourAt(window.colormap, fraction));
+  context.drawImage(strip, right - 90, baseline - 5, 90, 10);
+  context.fillText(formatValue(window.lo), right - 96, baseline);
+}
+
+function saveSnapshot(v, light) {
+  snapshotCanvas(v, light).toBlob((blob) => {
+    const address = URL.createObjectURL(blob);
+    const { s } = v;
+    const plane = s.projection === "plane" ? `z${s.z + 1}` : `${s.projection}-z${s.z0 + 1}-${s.z1 + 1}`;
+    make("a", { href: address, download: `view-${s.mode}-${plane}.png` }).click();
+    setTimeout(() => URL.revokeObjectURL(address), 10000);
+    setText(v.controls.live, "Picture saved.");
+  }, "image/png");
+}

@@ -1,0 +1,178 @@
+// What the person sees, as one plain object; how it starts and how it is reported to the page.
+
+const REPORT_AFTER_MS = 400;
+const MODE_LABELS = {
+  side: "Side by side",
+  blink: "Blink",
+  swipe: "Swipe",
+  blend: "Blend",
+  merge: "Merge",
+  difference: "Difference",
+  threshold: "Threshold",
+  "3d": "3-D",
+};
+const PAIR_MODES = ["blink", "swipe", "blend", "difference", "threshold", "3d"];
+
+function freshState(volumes) {
+  const { layers } = volumes;
+  const images = layers.map((layer, index) => index).filter((index) => layers[index].kind === "image");
+  const pool = images.length ? images : [0];
+  const withRole = (role) => pool.find((index) => layers[index].role === role);
+  const a = withRole("observed") ?? pool.find((index) => layers[index].role !== "predicted") ?? pool[0];
+  const b = withRole("predicted") ?? pool.find((index) => index !== a) ?? layers.findIndex((_, index) => index !== a);
+  return {
+    mode: "side",
+    t: 0,
+    z: Math.floor((volumes.nz - 1) / 2),
+    zoom: 1,
+    cx: volumes.nx / 2,
+    cy: volumes.ny / 2,
+    cursor: { x: Math.floor(volumes.nx / 2), y: Math.floor(volumes.ny / 2) },
+    projection: "plane",
+    z0: 0,
+    z1: volumes.nz - 1,
+    sections: false,
+    a,
+    b,
+    blinkSeconds: 2,
+    swipe: 0.5,
+    blend: 0.5,
+    differenceRange: null,
+    thresholds: {},
+    playing: false,
+    planesPerSecond: 8,
+    line: null,
+    drawer: false,
+    iso: 0.35,
+    render: "mip",
+    linked: sharedWindow(layers),
+    per: layers.map((layer) => ({
+      visible: true,
+      merged: layer.role !== "transmitted" && layer.kind === "image",
+      lo: layer.limits[0],
+      hi: layer.limits[1],
+      colormap: layer.colormap,
+    })),
+  };
+}
+
+const comparable = (layer) => layer.role === "observed" || layer.role === "predicted";
+
+function sharedWindow(layers) {
+  const pair = layers.filter(comparable);
+  if (pair.length < 2) return false;
+  return pair.every((l) => l.units === pair[0].units && l.limits[0] === pair[0].limits[0] && l.limits[1] === pair[0].limits[1]);
+}
+
+// From the page's indices (voxels as given) to the voxels that were sent, and back.
+const toSent = (full, step) => full / step;
+const toFull = (sent, step) => sent * step;
+
+function applyStart(v, start) {
+  const { s, volumes } = v;
+  const [sz, sy, sx] = volumes.steps;
+  restoreDetails(v, start.details);
+  if (v.header.modes.includes(start.mode)) s.mode = start.mode;
+  if (start.z != null) s.z = clamp(Math.floor(start.z / sz), 0, volumes.nz - 1);
+  if (start.t != null) s.t = clamp(start.t, 0, volumes.nt - 1);
+  s.zoom = clamp(start.zoom ?? 1, 0.25, 64);
+  if (start.center) [s.cy, s.cx] = [toSent(start.center[0], sy), toSent(start.center[1], sx)];
+  if (start.cursor) placeCursor(v, toSent(start.cursor[1], sx), toSent(start.cursor[0], sy));
+  s.projection = start.projection ?? "plane";
+  if (start.z_range) {
+    s.z0 = clamp(Math.floor(start.z_range[0] / sz), 0, volumes.nz - 1);
+    s.z1 = clamp(Math.floor(start.z_range[1] / sz), s.z0, volumes.nz - 1);
+  }
+  s.sections = Boolean(start.sections) && volumes.nz > 1;
+  if (start.threshold != null) s.thresholds[single(v) ? s.a : s.b] = start.threshold;
+  if (start.threshold_observed != null) s.thresholds[s.a] = start.threshold_observed;
+  for (const [name, lo, hi] of start.limits ?? []) {
+    const index = volumes.layers.findIndex((layer) => layer.name === name);
+    if (index >= 0 && hi > lo) Object.assign(s.per[index], { lo, hi });
+  }
+}
+
+const single = (v) => v.volumes.layers.length < 2;
+
+function placeCursor(v, x, y) {
+  v.s.cursor = { x: clamp(Math.floor(x), 0, v.volumes.nx - 1), y: clamp(Math.floor(y), 0, v.volumes.ny - 1) };
+}
+
+const DETAILS = ["blinkSeconds", "swipe", "blend", "differenceRange", "planesPerSecond", "drawer", "iso", "render", "linked"];
+
+function restoreDetails(v, text) {
+  if (!text) return;
+  let details;
+  try {
+    details = JSON.parse(text);
+  } catch {
+    return;
+  }
+  for (const name of DETAILS) if (typeof details[name] === typeof v.s[name] || name === "differenceRange") v.s[name] = details[name];
+  const named = (name) => v.volumes.layers.findIndex((layer) => layer.name === name);
+  for (const side of ["a", "b"]) if (named(details[side]) >= 0) v.s[side] = named(details[side]);
+  for (const saved of details.layers ?? []) {
+    const per = v.s.per[named(saved.name)];
+    if (!per) continue;
+    per.visible = saved.visible !== false;
+    per.merged = saved.merged === true;
+    if (saved.colormap in COLOUR_MAPS) per.colormap = saved.colormap;
+  }
+}
+
+function reportOf(v) {
+  const { s, volumes } = v;
+  const { layers } = volumes;
+  const [sz, sy, sx] = volumes.steps;
+  const round = (value) => Math.round(value * 100) / 100;
+  const details = Object.fromEntries(DETAILS.map((name) => [name, s[name]]));
+  details.a = layers[s.a]?.name;
+  details.b = layers[s.b]?.name;
+  details.layers = layers.map(({ name }, index) => {
+    const { visible, merged, colormap } = s.per[index];
+    return { name, visible, merged, colormap };
+  });
+  const full = (index) => Math.min(toFull(index, sz) + (sz >> 1), volumes.fullShape[1] - 1);
+  return {
+    z: full(s.z),
+    t: s.t,
+    mode: s.mode,
+    zoom: Math.round(s.zoom * 1000) / 1000,
+    center: [round(toFull(s.cy, sy)), round(toFull(s.cx, sx))],
+    cursor: [toFull(s.cursor.y, sy), toFull(s.cursor.x, sx)],
+    projection: s.projection,
+    z_range: [full(s.z0), full(s.z1)],
+    sections: s.sections,
+    threshold: s.thresholds[single(v) ? s.a : s.b] ?? null,
+    threshold_observed: single(v) ? null : (s.thresholds[s.a] ?? null),
+    limits: layers.flatMap((layer, index) => {
+      const { lo, hi } = s.per[index];
+      return lo === layer.limits[0] && hi === layer.limits[1] ? [] : [[layer.name, lo, hi]];
+    }),
+    details: JSON.stringify(details),
+  };
+}
+
+// Report once, some time after the last move; playing or dragging never makes the page run again and again.
+function scheduleReport(v) {
+  clearTimeout(v.reportTimer);
+  v.reportTimer = setTimeout(() => {
+    if (!v.s || v.s.playing || v.dragging) return;
+    const text = JSON.stringify(reportOf(v));
+    if (text === v.reported) return;
+    v.reported = text;
+    v.send?.(JSON.parse(text));
+  }, REPORT_AFTER_MS);
+}
+
+function change(v, patch) {
+  Object.assign(v.s, patch);
+  repaint(v);
+  scheduleReport(v);
+}
+
+function setPlane(v, z) {
+  const plane = clamp(Math.round(z), 0, v.volumes.nz - 1);
+  const { projection } = v.s;
+  if (plane !== v.s.z || projection !== "plane") change(v, { z: plane, projection: "plane" });
+}

@@ -1,0 +1,268 @@
+"""What the viewer draws, packed small enough to send to a browser once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from labelfree_core.analysis import display
+
+Role = Literal["transmitted", "observed", "predicted", "other"]
+
+MAGIC = b"LFV1"
+# Samples sent to one browser tab, over all layers: 40 MB of 8-bit planes arrive in seconds and leave room
+# for the projections and the 3-D texture beside them.
+BROWSER_VOXELS = 40_000_000
+# A plane or a thin stack costs little in 16 bit, and then any window stays smooth.
+SIXTEEN_BIT_VOXELS = 2_000_000
+# Above this many voxels the limits come from an evenly spaced sample of them.
+LIMITS_VOXELS = 16_000_000
+# Around the limits, in spans: what the person can still reach by widening the window in 8 bits.
+BELOW_LIMITS, ABOVE_LIMITS = 0.25, 1.0
+COLOUR_MAPS = ("gray", "green", "magenta", "cyan", "yellow", "viridis", "cividis", "batlow", "magma")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Layer:
+    """
+    One image or mask in the viewer.
+
+    Parameters
+    ----------
+    name : str
+        Shown as plain text, never read as markup.
+    voxels : array, shape (T, Z, Y, X), (Z, Y, X) or (Y, X), whole or real numbers
+        All layers of one viewer have the same shape.
+    voxel_size_um : tuple of float, micrometres
+        One size for each axis of a (Z, Y, X) or (Y, X) array; a time series gives its (Z, Y, X) sizes.
+    units : str
+        Of the intensities, for example ``"camera counts"``.
+    limits : (lo, hi) or None
+        Intensities shown as black and as white; None takes the tutorial's percentiles.
+    colormap : str
+        One of ``COLOUR_MAPS``.
+    kind : {"image", "mask"}
+        A mask is shown without a window and is never averaged when it is sent smaller.
+    role : {"transmitted", "observed", "predicted", "other"}
+        Decides which two layers are compared.
+    digest : str or None
+        Names the content of *voxels*; computed where it is None. A caller that has it saves a pass over
+        the image at each rerun.
+    """
+
+    name: str
+    voxels: npt.NDArray[np.generic]
+    voxel_size_um: tuple[float, ...]
+    units: str = ""
+    limits: tuple[float, float] | None = None
+    colormap: str = "gray"
+    kind: Literal["image", "mask"] = "image"
+    role: Role = "other"
+    digest: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.voxels.ndim not in (2, 3, 4) or min(self.voxels.shape) < 1:
+            raise ValueError(f"a layer has 2 to 4 axes and no empty one, not {self.voxels.shape}")
+        if len(self.voxel_size_um) != min(self.voxels.ndim, 3):
+            raise ValueError(
+                f"{len(self.voxel_size_um)} voxel sizes for an array of shape {self.voxels.shape}"
+            )
+        if self.colormap not in COLOUR_MAPS:
+            raise ValueError(f"colour map {self.colormap!r} is not one of {', '.join(COLOUR_MAPS)}")
+
+    @property
+    def tzyx(self) -> npt.NDArray[np.generic]:
+        """The voxels with all four axes; a view, no copy."""
+        return self.voxels.reshape((1,) * (4 - self.voxels.ndim) + self.voxels.shape)
+
+
+@dataclass(frozen=True, slots=True)
+class PackedLayer:
+    """One layer as the browser gets it: what its samples mean, and the compressed samples."""
+
+    about: dict[str, object]
+    body: bytes
+
+
+def digest(voxels: npt.NDArray[np.generic]) -> str:
+    """Name the content of an array: equal for equal bytes, dtype and shape."""
+    seen = hashlib.blake2b(f"{voxels.dtype.str}{voxels.shape}".encode(), digest_size=16)
+    seen.update(np.ascontiguousarray(voxels).data.cast("B"))
+    return seen.hexdigest()
+
+
+def check_same_grid(layers: Sequence[Layer]) -> None:
+    """Refuse layers that can't be laid over each other voxel by voxel."""
+    if not layers:
+        raise ValueError("the viewer needs at least one layer")
+    first = layers[0]
+    for layer in layers[1:]:
+        if layer.tzyx.shape != first.tzyx.shape:
+            raise ValueError(
+                f"{layer.name} is {layer.voxels.shape} and {first.name} is {first.voxels.shape}; "
+                "bring both to one grid before showing them together"
+            )
+    names = [layer.name for layer in layers]
+    if len(set(names)) < len(names):
+        raise ValueError(f"two layers have the same name: {names}")
+
+
+def reduction(shape: tuple[int, ...], n_layers: int, *, budget: int = BROWSER_VOXELS) -> tuple[int, int, int]:
+    """
+    Choose how many voxels along z, y and x become one, so that all layers fit into a browser.
+
+    Parameters
+    ----------
+    shape : (T, Z, Y, X)
+        Of each layer.
+    n_layers : int
+        Layers that are sent together.
+    budget : int, voxels
+        Over all layers.
+
+    Returns
+    -------
+    steps : (z, y, x)
+        1 leaves the axis as it is. y and x go first, up to 4, because planes are what people look at.
+
+    Examples
+    --------
+    >>> reduction((1, 64, 224, 336), 2)
+    (1, 1, 1)
+    >>> reduction((1, 200, 1024, 1024), 2)
+    (1, 4, 4)
+    """
+    step_z, step_yx = 1, 1
+
+    def voxels() -> int:
+        return (
+            n_layers
+            * shape[0]
+            * math.ceil(shape[1] / step_z)
+            * math.ceil(shape[2] / step_yx)
+            * math.ceil(shape[3] / step_yx)
+        )
+
+    while voxels() > budget:
+        if step_yx < 4 or shape[1] <= 2 * step_z:
+            step_yx += 1
+        else:
+            step_z += 1
+            step_yx = max(2, step_yx - 1) if step_z == 2 else step_yx
+    return step_z, step_yx, step_yx
+
+
+def shrink(voxels: npt.NDArray[np.generic], steps: tuple[int, int, int], *, mask: bool) -> np.ndarray:
+    """
+    Reduce the grid of a (T, Z, Y, X) array by whole steps.
+
+    Images are averaged over y and x, plane by plane, so that fine noise does not alias; masks and z keep
+    every nth voxel. The last, incomplete block is dropped.
+    """
+    step_z, step_y, step_x = steps
+    planes = voxels[:, step_z // 2 :: step_z] if step_z > 1 else voxels
+    if (step_y, step_x) == (1, 1):
+        return np.asarray(planes)
+    if mask:
+        return np.asarray(planes[:, :, step_y // 2 :: step_y, step_x // 2 :: step_x])
+    ny, nx = planes.shape[2] // step_y, planes.shape[3] // step_x
+    small = np.empty((*planes.shape[:2], ny, nx), np.float32)
+    for t in range(planes.shape[0]):
+        for z in range(planes.shape[1]):
+            block = planes[t, z, : ny * step_y, : nx * step_x].reshape(ny, step_y, nx, step_x)
+            small[t, z] = block.mean(axis=(1, 3), dtype=np.float32)
+    return small
+
+
+def pack_layer(layer: Layer, steps: tuple[int, int, int]) -> PackedLayer:
+    """
+    Turn one layer into samples of 8 or 16 bit and what they mean.
+
+    A sample ``q`` stands for ``low + q * (high - low) / levels_max``. Eight bits are spread over the
+    limits and some room around them; 8-bit images, masks and thin stacks are sent over their full range.
+    """
+    small = shrink(layer.voxels.reshape(layer.tzyx.shape), steps, mask=layer.kind == "mask")
+    about: dict[str, object] = {
+        "name": layer.name,
+        "units": layer.units,
+        "kind": layer.kind,
+        "role": layer.role,
+        "colormap": layer.colormap,
+    }
+    if layer.kind == "mask":
+        samples = np.where(small != 0, np.uint8(255), np.uint8(0))
+        return _finish(about, samples, (0.0, 1.0), (0.0, 1.0))
+    limits = layer.limits if layer.limits is not None else _limits(layer.voxels)
+    if small.dtype == np.uint8:
+        return _finish(about, small, (0.0, 255.0), limits)
+    if not np.isfinite(low := float(small.min())) or not np.isfinite(high := float(small.max())):
+        small = np.nan_to_num(small.astype(np.float32), nan=limits[0], posinf=limits[1], neginf=limits[0])
+        low, high = float(small.min()), float(small.max())
+    low, high = min(low, limits[0]), max(high, limits[1])
+    if small.size <= SIXTEEN_BIT_VOXELS:
+        return _finish(about, _quantise(small, low, high, 65535), (low, high), limits)
+    span = limits[1] - limits[0]
+    reach = max(low, limits[0] - BELOW_LIMITS * span), min(high, limits[1] + ABOVE_LIMITS * span)
+    about["beyond"] = [bool(low < reach[0]), bool(high > reach[1])]
+    return _finish(about, _quantise(small, *reach, 255), reach, limits)
+
+
+def pack(layers: Sequence[PackedLayer], about: dict[str, object]) -> bytes:
+    """
+    Join the packed layers and a JSON header into the one payload that the browser gets.
+
+    The layout is ``LFV1``, the length of the header (4 bytes, little endian), the header, then the gzip
+    streams one after another; each layer in the header says where its stream starts and ends.
+    """
+    entries: list[dict[str, object]] = []
+    offset = 0
+    for layer in layers:
+        entries.append({**layer.about, "start": offset, "end": offset + len(layer.body)})
+        offset += len(layer.body)
+    header = json.dumps({**about, "layers": entries}).encode()
+    return b"".join([MAGIC, len(header).to_bytes(4, "little"), header, *(layer.body for layer in layers)])
+
+
+def _finish(
+    about: dict[str, object], samples: np.ndarray, reach: tuple[float, float], limits: tuple[float, float]
+) -> PackedLayer:
+    high = reach[1] if reach[1] > reach[0] else reach[0] + 1.0
+    about |= {
+        "bits": 8 * samples.dtype.itemsize,
+        "low": reach[0],
+        "high": high,
+        "limits": [limits[0], limits[1] if limits[1] > limits[0] else limits[0] + (high - reach[0]) / 255],
+        "shape": list(samples.shape),
+    }
+    raw = np.ascontiguousarray(samples, samples.dtype.newbyteorder("<")).data.cast("B")
+    # wbits 31 is the gzip container that the browser's DecompressionStream reads; level 1 is the quick one.
+    packer = zlib.compressobj(level=1, wbits=31)
+    return PackedLayer(about, packer.compress(raw) + packer.flush())
+
+
+def _quantise(voxels: np.ndarray, low: float, high: float, top: int) -> np.ndarray:
+    dtype = np.uint8 if top == 255 else np.uint16
+    samples = np.empty(voxels.shape, dtype)
+    gain = np.float32(top / (high - low)) if high > low else np.float32(0)
+    for t in range(voxels.shape[0]):
+        for z in range(voxels.shape[1]):  # plane by plane: no second float copy of a large stack
+            plane = (voxels[t, z].astype(np.float32) - np.float32(low)) * gain
+            samples[t, z] = np.clip(np.rint(plane), 0, top)
+    return samples
+
+
+def _limits(voxels: npt.NDArray[np.generic]) -> tuple[float, float]:
+    flat = voxels.reshape(-1)
+    if flat.size > LIMITS_VOXELS:
+        flat = flat[:: -(-flat.size // LIMITS_VOXELS)]
+    if flat.dtype.kind == "f":
+        flat = flat[np.isfinite(flat)]
+    return display.limits(flat) if flat.size else (0.0, 1.0)
