@@ -216,7 +216,7 @@ def _row(
     sized = voxel_size_um is not None
     return ObjectRow(
         label=number,
-        size=count * float(np.prod(voxel_size_um)) if sized else float(count),
+        size=count * float(np.prod(voxel_size_um or ())) if sized else float(count),
         voxels=count,
         centroid_px=centroid,
         centroid_um=tuple(c * s for c, s in zip(centroid, voxel_size_um or (), strict=True))
