@@ -45,6 +45,21 @@ function layerTable(v, index, { name, gain = 1 } = {}) {
   return windowTable(v.volumes.layers[index], lo, hi, name ?? colormap, gain);
 }
 
+// A flat colour that still lets the image shine through a little.
+function tintTable(v, index, colour) {
+  const layer = v.volumes.layers[index];
+  const { lo, hi } = v.s.per[index];
+  const key = `${lo}|${hi}`;
+  const name = `tint ${colour}`;
+  if (layer.cache[name]?.key === key) return layer.cache[name].table;
+  const table = Uint32Array.from({ length: layer.levels }, (_, sample) => {
+    const light = 0.55 + 0.45 * clamp((valueOf(layer, sample) - lo) / (hi - lo), 0, 1);
+    return pixel(...colour.map((part) => part * light));
+  });
+  layer.cache[name] = { key, table };
+  return table;
+}
+
 // Which colour a layer gets where several are added up.
 function mergeMap(v, index) {
   const { layers } = v.volumes;

@@ -72,12 +72,9 @@ function agreementBitmap(v, axis) {
     const aboveA = aboveTable(layers[a], thresholdOf(v, a));
     const samplesB = alone ? samplesA : cutOf(v, layers[b], axis);
     const aboveB = alone ? new Uint8Array(layers[a].levels) : aboveTable(layers[b], thresholdOf(v, b));
-    const missed = pixel(...(alone ? SINGLE_MASK : AGREEMENT.missed));
-    const colours = [0, missed, pixel(...AGREEMENT.extra), pixel(...AGREEMENT.both)];
-    for (let at = 0; at < pixels.length; at++) {
-      const code = aboveA[samplesA[at]] | (aboveB[samplesB[at]] << 1);
-      pixels[at] = code ? colours[code] : backdrop.table[samplesA[at]];
-    }
+    const missed = alone ? SINGLE_MASK : AGREEMENT.missed;
+    const tables = [backdrop.table, ...[missed, AGREEMENT.extra, AGREEMENT.both].map((colour) => tintTable(v, a, colour))];
+    for (let at = 0; at < pixels.length; at++) pixels[at] = tables[aboveA[samplesA[at]] | (aboveB[samplesB[at]] << 1)][samplesA[at]];
   });
 }
 

@@ -72,43 +72,60 @@ function paintBar(canvas, colourAtFraction) {
   }
 }
 
-// The head of a panel: its name, and what its colours mean.
-function panelHead() {
-  const name = make("span", { class: "name" });
+// One colour bar with its two ends.
+function scaleNode() {
   const low = make("span", { class: "number" });
   const high = make("span", { class: "number" });
   const bar = make("canvas", { width: 96, height: 1, class: "bar", "aria-hidden": "true" });
-  const scale = make("span", { class: "scale" }, low, bar, high);
-  const legend = make("span", { class: "legend" });
-  return { node: make("div", { class: "head" }, name, legend, scale), name, low, high, bar, scale, legend, key: "" };
+  return { node: make("span", { class: "scale" }, low, bar, high), low, high, bar };
 }
 
-function fillHead(v, head, panel) {
-  const { bar } = panel;
+// The head of a panel: its name, and what its colours mean.
+function panelHead() {
+  const name = make("span", { class: "name" });
+  const legend = make("span", { class: "legend" });
+  const scales = [scaleNode(), scaleNode()];
+  const right = make("span", { class: "scales" }, ...scales.map((scale) => scale.node));
+  return { node: make("div", { class: "head" }, name, legend, right), name, legend, scales, key: "" };
+}
+
+// The windows that a panel's colours follow; two layers with one window need one bar.
+function scalesOf(v, bar) {
   const { layers } = v.volumes;
+  if (bar.difference) {
+    const range = differenceRange(v);
+    return [{ low: formatValue(-range), high: withUnits(`+${formatValue(range)}`, layers[v.s.a]), colormap: "diverging" }];
+  }
+  const scales = (bar.layers ?? [])
+    .filter((index) => layers[index].kind === "image")
+    .map((index) => {
+      const { lo, hi, colormap } = v.s.per[index];
+      return { low: formatValue(lo), high: withUnits(formatValue(hi), layers[index]), colormap };
+    });
+  return scales.filter((scale, at) => scales.findIndex((other) => JSON.stringify(other) === JSON.stringify(scale)) === at);
+}
+
+const withUnits = (text, layer) => (layer.units ? `${text} ${layer.units}` : text);
+
+function fillHead(v, head, panel) {
   setText(head.name, panel.title);
   head.name.title = panel.title;
   const style = head.node.style;
   [style.left, style.top, style.width] = [`${panel.x}px`, `${panel.y}px`, `${panel.w}px`];
-  const window = bar.layer != null ? v.s.per[bar.layer] : null;
-  const range = bar.difference ? differenceRange(v) : null;
-  const key = JSON.stringify([bar, window, range, v.s.a, v.s.b]);
+  const scales = scalesOf(v, panel.bar);
+  const legend = legendEntries(v, panel.bar);
+  const key = JSON.stringify([scales, legend]);
   if (key === head.key) return;
   head.key = key;
-  head.scale.hidden = !window && range == null;
-  head.legend.replaceChildren(...legendEntries(v, bar).map(([colour, text]) => swatch(colour, text)));
-  if (window) {
-    const layer = layers[bar.layer];
-    head.scale.hidden = layer.kind === "mask";
-    setText(head.low, formatValue(window.lo));
-    setText(head.high, `${formatValue(window.hi)}${layer.units ? ` ${layer.units}` : ""}`);
-    paintBar(head.bar, (fraction) => colourAt(window.colormap, fraction));
-  } else if (range != null) {
-    const { units } = layers[v.s.a];
-    setText(head.low, formatValue(-range));
-    setText(head.high, `+${formatValue(range)}${units ? ` ${units}` : ""}`);
-    paintBar(head.bar, (fraction) => colourAt("diverging", fraction));
-  }
+  head.legend.replaceChildren(...legend.map(([colour, text]) => swatch(colour, text)));
+  head.scales.forEach((node, at) => {
+    const scale = scales[at];
+    node.node.hidden = !scale;
+    if (!scale) return;
+    setText(node.low, scale.low);
+    setText(node.high, scale.high);
+    paintBar(node.bar, (fraction) => colourAt(scale.colormap, fraction));
+  });
 }
 
 function legendEntries(v, bar) {

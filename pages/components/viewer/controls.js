@@ -119,13 +119,13 @@ function syncControls(v) {
   v.canvas.hidden = deep;
   v.canvas3d.hidden = !deep || Boolean(v.noWebgl);
   c.fallback.hidden = !deep || !v.noWebgl;
-  c.heads.hidden = deep;
+  c.heads.hidden = deep && Boolean(v.noWebgl);
   c.sections.disabled = c.lineTool.disabled = deep;
   syncPlanes(v);
   syncOptions(v);
   syncDrawer(v);
   syncProfile(v);
-  if (!deep) syncHeads(v);
+  syncHeads(v);
   if (volumes.nz > 1) announce(v);
 }
 
@@ -143,7 +143,7 @@ function syncPlanes(v) {
     setValue(c.z, s.z);
     setValue(c.z0, s.z0);
     setValue(c.z1, s.z1);
-    const depth = (z) => `${formatValue(z * volumes.um.z)} µm`;
+    const depth = (z) => `${(z * volumes.um.z).toFixed(2)} µm`;
     setText(c.zText, projecting ? `${s.z0 + 1}–${s.z1 + 1} of ${nz}` : `${s.z + 1} / ${nz} · ${depth(s.z)}`);
     c.z.setAttribute("aria-valuetext", `plane ${s.z + 1} of ${nz}, ${depth(s.z)}`);
     pressed(c.play, s.playing);

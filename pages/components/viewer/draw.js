@@ -47,6 +47,7 @@ function paintPanel(v, context, panel, ratio) {
   const [plane] = panel.areas;
   paintScaleBar(v, context, plane);
   if (panel.swipe) paintSwipe(v, context, panel);
+  if (panel.tag) paintTag(context, panel.tag, plane.x + 8, plane.y + 8, "left");
   if (v.s.sections) paintAxes(context, panel);
 }
 
@@ -161,7 +162,11 @@ function paintScaleBar(v, context, area) {
   const pixelsPerUm = (v.layout.fit * v.s.zoom) / v.volumes.um.x;
   const um = roundLength(Math.min(0.3 * area.w, 140) / pixelsPerUm);
   const width = um * pixelsPerUm;
-  const [right, bottom] = [area.x + area.w - 12, area.y + area.h - 12];
+  // On the image, not beside it.
+  const { px, py, x0, y0 } = placement(v, area, v.layout.fit);
+  const [imageRight, imageBottom] = [x0 + v.volumes.nx * px, y0 + v.volumes.ny * py];
+  const right = Math.max(Math.min(area.x + area.w, imageRight) - 12, area.x + Math.min(area.w, 170));
+  const bottom = Math.max(Math.min(area.y + area.h, imageBottom) - 12, area.y + Math.min(area.h, 40));
   context.font = "600 12px system-ui, sans-serif";
   const text = lengthText(um);
   const box = Math.max(width, context.measureText(text).width) + 12;

@@ -11,6 +11,7 @@ function buildOptions(v) {
   o.blinkButton = make("button", { type: "button", class: "plain", onclick: () => togglePlay(v) });
   o.switchButton = make("button", { type: "button", class: "plain", onclick: () => flip(v) }, "Switch");
   o.groups = {
+    side: make("span", { class: "row" }, make("span", { class: "soft" }, "Show")),
     blink: make("span", { class: "row" }, o.blinkButton, o.switchButton, slider("blinkSeconds", "seconds each", 0.34, 4, 0.02, (value) => setBlink(v, value))),
     swipe: make("span", { class: "row" }, slider("swipe", "Edge", 0, 1, 0.005, (value) => change(v, { swipe: value }))),
     blend: make("span", { class: "row" }, slider("blend", "Blend", 0, 1, 0.01, (value) => change(v, { blend: value }))),
@@ -20,6 +21,7 @@ function buildOptions(v) {
     "3d": volumeGroup(v, slider),
   };
   o.pair = pairGroup(v);
+  sideGroup(v);
   mergeGroup(v);
   c.options.replaceChildren(o.pair, ...Object.values(o.groups));
 }
@@ -85,6 +87,15 @@ function choosePair(v, side, index) {
   change(v, patch);
 }
 
+function sideGroup(v) {
+  const { o } = v.controls;
+  o.side = v.volumes.layers.map((layer, index) => {
+    const input = make("input", { type: "checkbox", onchange: () => toggleVisible(v, index) });
+    o.groups.side.append(make("label", { class: "check" }, input, make("span", {}, layer.name)));
+    return input;
+  });
+}
+
 function mergeGroup(v) {
   const { o } = v.controls;
   o.merge = v.volumes.layers.map((layer, index) => {
@@ -104,13 +115,17 @@ function syncOptions(v) {
   const { s, controls: c, volumes } = v;
   const { o } = c;
   for (const [mode, group] of Object.entries(o.groups)) group.hidden = s.mode !== mode;
-  const choice = volumes.layers.length > 2 && PAIR_MODES.includes(s.mode);
+  const measured = ["difference", "threshold"].includes(s.mode);
+  const candidates = volumes.layers.filter((layer) => !measured || layer.role !== "transmitted").length;
+  const choice = candidates > 2 && PAIR_MODES.includes(s.mode);
   o.pair.hidden = !choice;
   if (choice) {
     setValue(o.a, s.a);
     setValue(o.b, s.b);
   }
-  c.options.hidden = s.mode === "side";
+  c.options.hidden = single(v) && v.header.modes.length < 2;
+  o.groups.side.hidden = s.mode !== "side" || single(v);
+  if (s.mode === "side") o.side.forEach((input, index) => (input.checked = s.per[index].visible));
   if (s.mode === "blink") {
     setText(o.blinkButton, v.blinkTimer ? "Pause" : "Start");
     setValue(o.blinkSeconds, s.blinkSeconds);

@@ -10,15 +10,15 @@ function panelsOf(v) {
   const { s } = v;
   const { layers } = v.volumes;
   const { a, b } = s;
-  if (single(v) && PAIR_MODES.includes(s.mode) && s.mode !== "threshold") return sidePanels(v);
+  if (single(v) && PAIR_MODES.includes(s.mode) && !["threshold", "3d"].includes(s.mode)) return sidePanels(v);
   if (s.mode === "blink") {
     const shown = v.phase ? b : a;
-    return [{ title: layers[shown].name, bar: { layer: shown }, values: [a, b], items: [layerItem(v, shown)] }];
+    return [{ title: layers[shown].name, bar: { layers: [shown] }, values: [a, b], tag: layers[shown].name, items: [layerItem(v, shown)] }];
   }
   if (s.mode === "swipe")
-    return [{ title: names(v, a, b).join("  |  "), bar: { layer: b }, values: [a, b], swipe: true, items: [layerItem(v, a), layerItem(v, b, { swipe: true })] }];
+    return [{ title: "", bar: { layers: [a, b] }, values: [a, b], swipe: true, items: [layerItem(v, a), layerItem(v, b, { swipe: true })] }];
   if (s.mode === "blend")
-    return [{ title: names(v, a, b).join(" → "), bar: { layer: b }, values: [a, b], items: [layerItem(v, a), layerItem(v, b, { alpha: s.blend })] }];
+    return [{ title: names(v, a, b).join(" → "), bar: { layers: [a, b] }, values: [a, b], items: [layerItem(v, a), layerItem(v, b, { alpha: s.blend })] }];
   if (s.mode === "merge") {
     const shown = layers.map((_, index) => index).filter((index) => s.per[index].merged);
     const item = (index) => ({ canvas: (axis) => layerBitmap(v, index, axis, mergeTable(v, index), "merge"), op: "lighter" });
@@ -28,7 +28,12 @@ function panelsOf(v) {
     return [{ title: names(v, a, b).join(" − "), bar: { difference: true }, values: [a, b], items: [{ canvas: (axis) => differenceBitmap(v, axis) }] }];
   if (s.mode === "threshold")
     return [{ title: "", bar: { agreement: true }, values: single(v) ? [a] : [a, b], items: [{ canvas: (axis) => agreementBitmap(v, axis) }] }];
+  if (s.mode === "3d") return [{ title: boxText(v), bar: { merge: volumeChannels(v) }, values: [], items: [] }];
   return sidePanels(v);
+}
+
+function boxText({ volumes: { nx, ny, nz, um } }) {
+  return [[nx, um.x], [ny, um.y], [nz, um.z]].map(([count, size]) => (count * size).toPrecision(3)).join(" × ") + " µm";
 }
 
 function sidePanels(v) {
@@ -36,7 +41,7 @@ function sidePanels(v) {
   const shown = layers.map((_, index) => index).filter((index) => v.s.per[index].visible);
   return (shown.length ? shown : [0]).map((index) => ({
     title: layers[index].name,
-    bar: { layer: index },
+    bar: { layers: [index] },
     values: [index],
     items: [layerItem(v, index)],
   }));

@@ -46,6 +46,8 @@ void main() {
   colour = vec4(0.047, 0.051, 0.063, 1.0);
   if (stop <= start) return;
   vec3 entry = (origin + ray * start) / (2.0 * halfSize) + 0.5;
+  vec3 rim = step(0.4965, abs(entry - 0.5));
+  if (rim.x + rim.y + rim.z > 1.5) colour.rgb = vec3(0.32);
   vec3 stride = ray * (stop - start) / (2.0 * halfSize) / float(steps);
   // A different start for each pixel turns the rings of a few steps into fine grain.
   float shift = fract(sin(dot(gl_FragCoord.xy, vec2(12.9898, 78.233))) * 43758.5453);

@@ -23,7 +23,6 @@ function toggleSnapshotMenu(v) {
 }
 
 function snapshotCanvas(v, light) {
-  if (v.s.mode === "3d") return volumeSnapshot(v, light);
   const { width, height } = v.layout;
   const canvas = make("canvas", { width: width * SNAPSHOT_RATIO, height: height * SNAPSHOT_RATIO });
   const context = canvas.getContext("2d");
@@ -31,8 +30,9 @@ function snapshotCanvas(v, light) {
   const [ground, ink] = light ? ["#ffffff", "#111111"] : ["#000000", "#f4f4f4"];
   context.fillStyle = ground;
   context.fillRect(0, 0, width, height);
+  if (v.s.mode === "3d") paintVolumeShot(v, context, width, height);
   for (const panel of v.layout.panels) {
-    paintPanel(v, context, panel, SNAPSHOT_RATIO);
+    if (v.s.mode !== "3d") paintPanel(v, context, panel, SNAPSHOT_RATIO);
     paintHead(v, context, panel, ink);
   }
   return canvas;
@@ -56,25 +56,23 @@ function paintHead(v, context, panel, ink) {
     context.fillText(text, left + 17, baseline);
     left += 33 + context.measureText(text).width;
   }
-  paintSnapshotBar(v, context, panel, ink, baseline);
+  paintSnapshotBars(v, context, panel, ink, baseline);
 }
 
-function paintSnapshotBar(v, context, panel, ink, baseline) {
-  const { bar } = panel;
-  const layer = v.volumes.layers[bar.layer ?? v.s.a];
-  const range = bar.difference ? differenceRange(v) : null;
-  if ((bar.layer == null && range == null) || layer.kind === "mask") return;
-  const window = bar.difference ? { lo: -range, hi: range, colormap: "diverging" } : v.s.per[bar.layer];
+function paintSnapshotBars(v, context, panel, ink, baseline) {
   context.font = "12px system-ui, sans-serif";
   context.textAlign = "right";
-  const high = `${formatValue(window.hi)}${layer.units ? ` ${layer.units}` : ""}`;
   context.fillStyle = ink;
-  context.fillText(high, panel.x + panel.w, baseline);
-  const right = panel.x + panel.w - context.measureText(high).width - 6;
-  const strip = make("canvas", { width: 90, height: 1 });
-  paintBar(strip, (fraction) => colourAt(window.colormap, fraction));
-  context.drawImage(strip, right - 90, baseline - 5, 90, 10);
-  context.fillText(formatValue(window.lo), right - 96, baseline);
+  let right = panel.x + panel.w - 2;
+  for (const scale of scalesOf(v, panel.bar).reverse()) {
+    context.fillText(scale.high, right, baseline);
+    right -= context.measureText(scale.high).width + 6;
+    const strip = make("canvas", { width: 90, height: 1 });
+    paintBar(strip, (fraction) => colourAt(scale.colormap, fraction));
+    context.drawImage(strip, right - 90, baseline - 5, 90, 10);
+    context.fillText(scale.low, right - 96, baseline);
+    right -= 112 + context.measureText(scale.low).width;
+  }
 }
 
 function saveSnapshot(v, light) {

@@ -3,6 +3,8 @@
 const STEPS_TURNING = 56;
 const STEPS_AT_REST = 220;
 const REST_MS = 180;
+const TURNING_MS = 25;
+const AT_REST_MS = 700;
 const TEXTURE_VOXELS = 16e6;
 
 function openVolume(v) {
@@ -29,8 +31,8 @@ function openVolume(v) {
   v.gl = gl;
   v.place = (name) => (known[name] ??= gl.getUniformLocation(program, name));
   v.textures = [];
-  v.camera ??= { yaw: 0.6, pitch: 0.5, zoom: 1 };
-  v.canvas3d.addEventListener("webglcontextlost", () => (v.gl = null), { once: true });
+  v.camera ??= { yaw: 0.5, pitch: 0.45, zoom: 1.25 };
+  v.canvas3d.addEventListener("webglcontextlost", () => closeVolume(v), { once: true });
   return gl;
 }
 
@@ -89,13 +91,37 @@ function turnMatrix({ yaw, pitch }) {
   return [cy, 0, -sy, sy * sp, cp, cy * sp, sy * cp, -sp, cy * cp];
 }
 
+// What one sample of one ray costs here decides the resolution: a laptop without a GPU turns smoothly too.
+function volumeRatio(v, steps, milliseconds, finest) {
+  const { width, height } = v.stageSize;
+  if (!v.rayCost) return 0.2;
+  return clamp(Math.sqrt(milliseconds / (v.rayCost * width * height * steps)), 0.2, finest);
+}
+
 function paintVolume(v) {
   if (!openVolume(v)) return showFallback(v);
   clearTimeout(v.restTimer);
-  const turning = performance.now() - (v.turnedAt ?? -1e9) < REST_MS;
-  drawVolume(v, v.stageSize.width, v.stageSize.height, turning ? 0.6 : window.devicePixelRatio || 1, turning ? STEPS_TURNING : STEPS_AT_REST);
+  const { width, height } = v.stageSize;
+  const turning = performance.now() - (v.turnedAt ?? -1e9) < REST_MS || !v.rayCost;
+  const [steps, budget] = turning ? [STEPS_TURNING, TURNING_MS] : [STEPS_AT_REST, AT_REST_MS];
+  const ratio = volumeRatio(v, steps, budget, window.devicePixelRatio || 1);
+  const { s, camera, content, volumes } = v;
+  const key = JSON.stringify([content, camera, s.t, s.a, s.b, s.iso, s.render, s.per, steps, ratio, width, height, volumes.nx]);
+  if (key !== v.volumeKey) {
+    const started = performance.now();
+    drawVolume(v, width, height, ratio, steps);
+    if (turning) measureRays(v, started, steps);
+    v.volumeKey = key;
+  }
   if (turning) v.restTimer = setTimeout(() => repaint(v), REST_MS + 10);
   return undefined;
+}
+
+function measureRays(v, started, steps) {
+  const { gl, canvas3d } = v;
+  gl.readPixels(0, 0, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, new Uint8Array(4)); // waits until the picture is there
+  const cost = (performance.now() - started) / (canvas3d.width * canvas3d.height * steps);
+  v.rayCost = v.rayCost ? 0.7 * v.rayCost + 0.3 * cost : cost;
 }
 
 function drawVolume(v, width, height, ratio, steps) {
@@ -141,17 +167,14 @@ function zoomVolume(v, ratio) {
   repaint(v);
 }
 
-function volumeSnapshot(v, light) {
-  const { width, height } = v.stageSize;
-  const canvas = make("canvas", { width: width * SNAPSHOT_RATIO, height: height * SNAPSHOT_RATIO });
-  const context = canvas.getContext("2d");
-  context.fillStyle = light ? "#fff" : "#000";
-  context.fillRect(0, 0, canvas.width, canvas.height);
-  if (!v.gl) return canvas;
-  drawVolume(v, width, height, SNAPSHOT_RATIO, STEPS_AT_REST);
-  context.drawImage(v.canvas3d, 0, 0);
+function paintVolumeShot(v, context, width, height) {
+  if (!v.gl) return;
+  const ratio = volumeRatio(v, STEPS_AT_REST, 2 * AT_REST_MS, SNAPSHOT_RATIO);
+  drawVolume(v, width, height, ratio, STEPS_AT_REST);
+  const top = HEADER_PX;
+  v.volumeKey = "";
+  context.drawImage(v.canvas3d, 0, top * ratio, width * ratio, (height - top) * ratio, 0, top, width, height - top);
   repaint(v);
-  return canvas;
 }
 
 // Without WebGL2: say so, and show the brightest voxels along each of the three axes.
@@ -193,4 +216,5 @@ function closeVolume(v) {
   clearTimeout(v.restTimer);
   v.gl?.getExtension("WEBGL_lose_context")?.loseContext();
   v.gl = null;
+  v.volumeKey = "";
 }
