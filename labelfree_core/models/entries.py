@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -114,6 +115,19 @@ def read_entry(folder: Path, *, shipped: bool = False) -> ModelEntry:
     except ModelError as problem:
         return ModelEntry(_bare_card(folder), folder, shipped, str(problem))
     return ModelEntry(card, folder, shipped, _problem(card, folder))
+
+
+def model_id(file_name: str, digest: str) -> str:
+    """
+    Make an id from a file's name and the hash of its content.
+
+    >>> model_id("../../My Model (final).p", "0123456789abcdef")
+    'my-model-final-01234567'
+    """
+    stem = re.split(r"[\\/]", file_name)[-1]
+    stem = stem.rsplit(".", 1)[0] if "." in stem else stem
+    plain = re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-")[:60].strip("-")
+    return f"{plain or 'model'}-{digest[:8]}"
 
 
 def _model_folders(folder: Path) -> list[Path]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -21,6 +20,7 @@ from labelfree_core.models.entries import (
     ModelEntry,
     exists,
     list_models,
+    model_id,
     read_entry,
     shipped_folders,
     user_folder,
@@ -158,19 +158,6 @@ def save_model(folder: str | Path, module_state: Mapping[str, Tensor], card: Mod
     write_atomically(place / WEIGHTS_NAME, content)
     write_card(place / CARD_NAME, card)
     return read_entry(place, shipped=place.resolve().parent in shipped_folders())
-
-
-def model_id(file_name: str, digest: str) -> str:
-    """
-    Make an id from a file's name and the hash of its content.
-
-    >>> model_id("../../My Model (final).p", "0123456789abcdef")
-    'my-model-final-01234567'
-    """
-    stem = re.split(r"[\\/]", file_name)[-1]
-    stem = stem.rsplit(".", 1)[0] if "." in stem else stem
-    plain = re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-")[:60].strip("-")
-    return f"{plain or 'model'}-{digest[:8]}"
 
 
 def _load(card: ModelCard, folder: Path) -> nn.Module:
