@@ -9,8 +9,10 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from labelfree_core.errors import ImageError
+from labelfree_core.images.stack import ImageStack
 
 _CHUNK_VOXELS = 4_000_000
+_FEWEST_PIXELS = 8
 
 
 def mean_std(voxels: npt.NDArray[np.generic]) -> tuple[float, float]:
@@ -104,7 +106,7 @@ def standardise(voxels: npt.NDArray[np.generic], *, min_spread: float = 1e-6) ->
     if not (np.isfinite(mean) and np.isfinite(spread)):
         raise ImageError(
             "The image holds values that are no numbers (NaN or infinity); every voxel needs a brightness. "
-            "Replace them in Fiji (Process > Noise > Remove NaNs) and load the image again."
+            "Replace them in Fiji (Process > Math > NaN Background) and load the image again."
         )
     if spread <= min_spread * abs(mean) or spread == 0:
         raise ImageError(
@@ -117,6 +119,43 @@ def standardise(voxels: npt.NDArray[np.generic], *, min_spread: float = 1e-6) ->
         part = slice(start, start + _CHUNK_VOXELS)
         flat_out[part] = (flat_in[part].astype(np.float64) - mean) / spread
     return out
+
+
+def check_voxels(stack: ImageStack) -> None:
+    """
+    Refuse an image that no network can work on: values that are no numbers, a constant, too few pixels.
+
+    Parameters
+    ----------
+    stack : ImageStack
+
+    Raises
+    ------
+    ImageError
+        With what was found and what to do.
+    """
+    voxels, name = stack.voxels, stack.origin.name
+    if min(voxels.shape[-2:]) < _FEWEST_PIXELS:
+        raise ImageError(
+            f"{name} is {voxels.shape[-1]} x {voxels.shape[-2]} pixels; at least {_FEWEST_PIXELS} x "
+            f"{_FEWEST_PIXELS} "
+            "are needed to show a cell. Load the whole field of view."
+        )
+    if voxels.dtype.kind == "f":
+        bad = sum(int(part.size - np.isfinite(part).sum()) for part in _float64_parts(voxels))
+        if bad:
+            raise ImageError(
+                f"{name} has {bad} voxels without a number (NaN or infinity); every voxel needs a "
+                "brightness. Replace "
+                "them in Fiji (Process > Math > NaN Background) and load the image again."
+            )
+    lowest, highest = voxels.min(), voxels.max()
+    if lowest == highest:
+        raise ImageError(
+            f"Every voxel of {name} is {lowest:.4g}: the shutter was closed or this is an empty channel. "
+            "Choose the "
+            "transmitted-light channel and load again."
+        )
 
 
 def flatten(voxels: npt.NDArray[np.generic], *, sigma_px: float) -> npt.NDArray[np.float32]:
