@@ -1,0 +1,219 @@
+"""
+Runs one network on one device: folded, in the memory order the device likes, within its memory.
+
+The weights, and so the result, are those of the plain module: the difference is rounding
+(relative L2 below 1e-5 on a CPU). The network that was handed in is never changed.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from labelfree_core.errors import PredictionError
+from labelfree_core.inference.cost import Cost, cost
+from labelfree_core.inference.folding import folded
+from labelfree_core.inference.interruptible import WorkCallback, interruptible, reporting
+from labelfree_core.inference.memory import free_memory, keep_large_buffers
+from labelfree_core.inference.streaming import CHOICES, WHOLE, Streaming, run_unet
+from labelfree_core.models.unet import FNet
+
+_LOG = logging.getLogger(__name__)
+_MEMORY_MESSAGES = (
+    "out of memory",
+    "can't allocate memory",
+    "not enough memory",
+    "could not create a memory",
+)
+
+
+class OutOfMemory(Exception):
+    """An allocation failed; a smaller tile may do. Never reaches the person."""
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A processor that can predict: its ``name`` in options, a ``title`` for people, ``free_bytes``."""
+
+    name: str
+    title: str
+    free_bytes: int
+
+
+def devices() -> tuple[Device, ...]:
+    """
+    Processors of this machine that can predict, best first.
+
+    Examples
+    --------
+    >>> devices()[-1].name
+    'cpu'
+    """
+    found = []
+    if torch.cuda.is_available():
+        found.append(Device("cuda", torch.cuda.get_device_name(0), free_memory("cuda")))
+    if torch.backends.mps.is_available():
+        found.append(Device("mps", "Apple GPU", free_memory("mps")))
+    threads = torch.get_num_threads()
+    found.append(Device("cpu", f"Processor, {threads} threads", free_memory("cpu")))
+    return tuple(found)
+
+
+def choose_device(name: str) -> str:
+    """
+    Return the device that *name* means on this machine; ``"auto"`` takes the best.
+
+    Raises
+    ------
+    PredictionError
+        If the machine has no such device.
+    """
+    known = [device.name for device in devices()]
+    if name == "auto":
+        return known[0]
+    if name not in known:
+        raise PredictionError(
+            f"This machine has no device {name!r} that PyTorch can use; it has {', '.join(known)}. "
+            'Choose one of these, or "auto".'
+        )
+    return name
+
+
+class Engine:
+    """
+    One network, ready to run on one device.
+
+    Parameters
+    ----------
+    network : torch module
+        (N, n_in, [Z,] Y, X) to (N, n_out, [Z,] Y, X); may have ``divisor`` and ``halo``.
+    device : str
+        ``"cpu"``, ``"cuda"`` or ``"mps"``.
+    """
+
+    def __init__(self, network: nn.Module, device: str = "cpu") -> None:
+        keep_large_buffers()
+        self.device = device
+        ready = interruptible(folded(network)).to(device)
+        self.ndim = _ndim(ready)
+        self.layout = torch.channels_last_3d if self.ndim == 3 else torch.channels_last
+        if device == "mps" and self.ndim == 3:
+            self.layout = torch.contiguous_format  # Apple's backend has no channels_last_3d
+        self.network = ready.to(memory_format=self.layout)  # type: ignore[call-overload]
+        self.divisor: tuple[int, ...] = tuple(getattr(network, "divisor", (1,) * self.ndim))
+        self.halo: tuple[int, ...] = tuple(getattr(network, "halo", (32,) * self.ndim))
+        self.choices = CHOICES if isinstance(network, FNet) else (WHOLE,)
+        # Rounding of 16-bit floats is far below the noise of any image; a CPU only loses by them.
+        self.dtype = "float16" if device == "cuda" else "float32"
+        self._costs: dict[tuple[tuple[int, ...], Streaming], Cost] = {}
+        self._ghost: nn.Module | None = None
+        self.flops_per_second: float | None = None
+
+    def run(
+        self,
+        image: npt.NDArray[np.float32],
+        *,
+        how: Streaming = WHOLE,
+        on_work: WorkCallback | None = None,
+    ) -> npt.NDArray[np.float32]:
+        """
+        Predict one tile, or a batch of planes.
+
+        Parameters
+        ----------
+        image : float32 array, shape ([N,] [Z,] Y, X)
+            Prepared image; sizes are multiples of :attr:`divisor`.
+        how : Streaming
+            One of :attr:`choices`.
+        on_work : callable, optional
+            Called after each convolution with its floating point operations. What it raises ends the run.
+
+        Returns
+        -------
+        result : float32 array, shape of *image*
+
+        Raises
+        ------
+        OutOfMemory
+            If the memory of the device does not suffice.
+        """
+        batched = image.ndim == self.ndim + 1
+        x = torch.from_numpy(np.ascontiguousarray(image))
+        x = x.unsqueeze(1) if batched else x[None, None]
+        try:
+            with torch.inference_mode(), reporting(on_work):
+                result = self._forward(x.to(self.device), how)[:, 0].float().cpu().numpy()
+        except MemoryError as problem:
+            raise OutOfMemory from problem
+        except RuntimeError as problem:
+            if any(words in str(problem).lower() for words in _MEMORY_MESSAGES):
+                raise OutOfMemory from problem
+            raise
+        return result if batched else result[0]
+
+    def _forward(self, x: Tensor, how: Streaming) -> Tensor:
+        x = x.contiguous(memory_format=self.layout)
+        if self.dtype == "float32":
+            return _apply(self.network, x, how)
+        with torch.autocast("cuda", dtype=torch.float16):
+            result = _apply(self.network, x, how)
+        if bool(torch.isfinite(result).all()):
+            return result
+        # A few networks leave the range of float16 inside; they run in full precision from now on.
+        _LOG.info("float16 overflowed; the network runs in float32")
+        self.dtype = "float32"
+        return _apply(self.network, x, how)
+
+    def cost(self, shape: tuple[int, ...], how: Streaming = WHOLE) -> Cost:
+        """
+        Work and memory of :meth:`run` for an image of *shape*, without running it.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            ([N,] [Z,] Y, X).
+        how : Streaming
+            One of :attr:`choices`.
+        """
+        key = (shape, how)
+        if key not in self._costs:
+            if self._ghost is None:
+                self._ghost = copy.deepcopy(self.network).to("meta")
+            ghost = self._ghost
+            full = (shape[0], 1, *shape[1:]) if len(shape) > self.ndim else (1, 1, *shape)
+            self._costs[key] = cost(
+                lambda x: _apply(ghost, x.contiguous(memory_format=self.layout), how), full
+            )
+        return self._costs[key]
+
+    def speed(self) -> float:
+        """Floating point operations a second: of the last prediction, else of a short trial run."""
+        if self.flops_per_second is None:
+            # About 1-2 GFLOP for the published networks: long enough to tell, short enough to wait for.
+            sides = (16, 32, 32) if self.ndim == 3 else (128, 128)
+            shape = tuple(-(-side // d) * d for side, d in zip(sides, self.divisor, strict=True))
+            image = np.zeros(shape, np.float32)
+            self.run(image)
+            start = time.perf_counter()
+            self.run(image)
+            self.flops_per_second = self.cost(shape).flops / max(time.perf_counter() - start, 1e-6)
+        return self.flops_per_second
+
+
+def _apply(network: nn.Module, x: Tensor, how: Streaming) -> Tensor:
+    return run_unet(network, x, how) if isinstance(network, FNet) else network(x)
+
+
+def _ndim(network: nn.Module) -> int:
+    for parameter in network.parameters():
+        if parameter.dim() >= 4:
+            # An image network begins with a convolution: (out, in, [z,] y, x).
+            return int(getattr(network, "ndim", parameter.dim() - 2))
+    return int(getattr(network, "ndim", 2))

@@ -1,0 +1,66 @@
+"""One engine for each model and device, shared by everybody in this process."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+from labelfree_core.errors import PredictionError
+from labelfree_core.inference.engine import Engine, choose_device
+from labelfree_core.inference.memory import give_back
+from labelfree_core.models.store import load_network
+
+if TYPE_CHECKING:
+    from labelfree_core.models.store import ModelEntry
+
+_KEPT = 4
+_lock = threading.RLock()
+_engines: OrderedDict[tuple[str, str, str], Engine] = OrderedDict()
+
+
+def get_engine(entry: ModelEntry, device: str = "auto", kind: str = "torch") -> Engine:
+    """
+    Return the engine of a model, built on first use and kept.
+
+    Parameters
+    ----------
+    entry : ModelEntry
+        Verified against its hash when loaded.
+    device : str
+        ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+    kind : str
+        ``"torch"`` or ``"openvino"``.
+
+    Raises
+    ------
+    PredictionError
+        If this machine has no such device or engine.
+    """
+    card = entry.card
+    chosen = choose_device(device)
+    key = (f"{card.sha256} {card.architecture} {card.ndim} {sorted(card.network.items())!r}", chosen, kind)
+    with _lock:  # held while building, so that two people who ask at once get one engine
+        if key not in _engines:
+            _engines[key] = _build(entry, chosen, kind)
+            while len(_engines) > _KEPT:
+                _engines.popitem(last=False)
+        _engines.move_to_end(key)
+        return _engines[key]
+
+
+def release_engines() -> None:
+    """Drop all engines of this process and give their memory back; the next call builds anew."""
+    with _lock:
+        devices = {device for _, device, _ in _engines}
+        _engines.clear()
+    for device in devices:
+        give_back(device)
+
+
+def _build(entry: ModelEntry, device: str, kind: str) -> Engine:
+    if kind != "torch":
+        raise PredictionError(
+            f'The engine {kind!r} is not part of this installation. Choose the engine "torch".'
+        )
+    return Engine(load_network(entry), device)

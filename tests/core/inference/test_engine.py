@@ -1,0 +1,141 @@
+"""The fast path gives the numbers of the plain module, and the caller's network stays as it is."""
+
+import time
+
+import numpy as np
+import pytest
+import torch
+
+from labelfree_core.inference import interruptible
+from labelfree_core.inference.engine import Engine, OutOfMemory, choose_device, devices
+from labelfree_core.inference.layout import layout
+from labelfree_core.inference.running import run
+from labelfree_core.models.unet import FNet
+from tests.core.inference.conftest import shake
+
+
+def network(ndim: int, **sizes: int) -> FNet:
+    torch.manual_seed(0)
+    return shake(FNet(ndim=ndim, **{"mult_chan": 8, "depth": 3, **sizes}))
+
+
+def image(*shape: int) -> np.ndarray:
+    return np.random.default_rng(0).normal(size=shape).astype(np.float32)
+
+
+def plain(net: torch.nn.Module, x: np.ndarray) -> np.ndarray:
+    with torch.no_grad():
+        return net(torch.from_numpy(x)[None, None])[0, 0].numpy()
+
+
+def relative_l2(found: np.ndarray, wanted: np.ndarray) -> float:
+    return float(np.linalg.norm(found - wanted) / np.linalg.norm(wanted))
+
+
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_every_way_of_streaming_equals_the_plain_module(ndim: int) -> None:
+    net, x = network(ndim), image(*(8, 104, 40)[-ndim:])
+    x = image(208, 40) if ndim == 2 else x
+    wanted, engine = plain(net, x), Engine(net)
+    for how in engine.choices:
+        assert relative_l2(engine.run(x, how=how), wanted) <= 1e-5, how.name
+
+
+def test_convolutions_cut_into_strips_equal_the_plain_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(interruptible, "SLICE_FLOPS", 1000)
+    monkeypatch.setattr(interruptible, "FEWEST_ROWS", 6)
+    net, x = network(3), image(8, 40, 24)
+    assert relative_l2(Engine(net).run(x), plain(net, x)) <= 1e-5
+
+
+def test_the_network_that_was_handed_in_is_not_changed() -> None:
+    net = network(3)
+    before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+    Engine(net).run(image(8, 16, 16))
+    after = net.state_dict()
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_a_batch_of_planes_equals_the_planes_one_by_one() -> None:
+    engine, x = Engine(network(2)), image(3, 32, 40)
+    np.testing.assert_allclose(engine.run(x), np.stack([engine.run(plane) for plane in x]), atol=1e-5)
+
+
+def test_streaming_needs_less_memory_and_counts_the_same_or_more_work() -> None:
+    engine = Engine(network(3, mult_chan=16, depth=3))
+    costs = [engine.cost((16, 256, 128), how) for how in engine.choices]
+    peaks = [cost.peak_bytes for cost in costs]
+    assert peaks[1] < 0.6 * peaks[0]
+    assert peaks[2] < peaks[1]
+    assert costs[0].flops <= costs[1].flops <= costs[2].flops
+
+
+def test_work_of_the_published_network_is_459072_operations_a_voxel() -> None:
+    # Counted by hand from the widths 32 to 512; the number is the one the literature measures with.
+    engine = Engine(FNet().eval())
+    assert engine.cost((16, 32, 32)).flops / (16 * 32 * 32) == pytest.approx(459_072, rel=0.001)
+
+
+def test_tiles_with_the_whole_reach_as_halo_equal_the_whole() -> None:
+    net, x = network(3, depth=1), image(8, 96, 120)
+    engine = Engine(net)
+    result = run(engine, x, 10**12, tile=(8, 80, 80))
+    assert len(result.layout.tiles) > 1
+    assert relative_l2(result.voxels, plain(net, x)) <= 1e-5
+
+
+def test_a_failing_allocation_is_tried_again_in_smaller_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    net, x = network(3, depth=1), image(8, 256, 256)
+    engine = Engine(net)
+    true_run, largest = engine.run, 8 * 160 * 160
+
+    def run_small(tile: np.ndarray, **options: object) -> np.ndarray:
+        if tile.size > largest:
+            raise OutOfMemory
+        return true_run(tile, **options)
+
+    monkeypatch.setattr(engine, "run", run_small)
+    result = run(engine, x, 10**9)
+    assert result.retries >= 1
+    assert relative_l2(result.voxels, plain(net, x)) <= 1e-5
+
+
+def test_an_allocation_that_can_not_succeed_becomes_out_of_memory() -> None:
+    engine = Engine(network(2))
+
+    def fail(_x: object, _how: object) -> None:
+        raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory")
+
+    engine._forward = fail  # type: ignore[assignment,method-assign]
+    with pytest.raises(OutOfMemory):
+        engine.run(image(16, 16))
+
+
+def test_less_memory_gives_smaller_pieces_and_z_is_cut_last() -> None:
+    engine = Engine(network(3, depth=1, mult_chan=16))
+    shape = (32, 256, 256)
+    roomy, tight = (layout(engine, shape, megabytes * 2**20) for megabytes in (4000, 110))
+    assert roomy.exact
+    assert len(tight.tiles) > 1
+    assert tight.peak_bytes <= 110 * 2**20
+    assert tight.tiles[0].shape[0] == 32
+
+
+def test_work_is_reported_often_enough_to_stop_within_a_second() -> None:
+    engine, times = Engine(network(3, mult_chan=16, depth=3)), [time.perf_counter()]
+    engine.run(image(16, 128, 128), on_work=lambda _flops: times.append(time.perf_counter()))
+    assert max(np.diff(times)) < 1
+
+
+def test_auto_is_a_device_of_this_machine() -> None:
+    assert choose_device("auto") in {device.name for device in devices()}
+
+
+@pytest.mark.gpu
+def test_half_precision_on_cuda_agrees_with_single_on_the_cpu() -> None:
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    net, x = network(3, mult_chan=32, depth=4), image(32, 64, 64)
+    found, wanted = Engine(net, "cuda").run(x), plain(net, x)
+    assert np.corrcoef(found.ravel(), wanted.ravel())[0, 1] >= 0.9999
