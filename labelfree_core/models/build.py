@@ -51,6 +51,8 @@ def skeleton(card: ModelCard) -> nn.Module:
     try:
         with torch.device("meta"):
             return _construct(card)
+    except ModelError:
+        raise
     except (TypeError, ValueError, RuntimeError, OverflowError, KeyError, ArithmeticError) as problem:
         raise _refusal(
             card, str(problem).splitlines()[0][:200] if str(problem) else "it can't be built"

@@ -140,10 +140,16 @@ def _factors(call: Call, name: str, ndim: int) -> tuple[float, ...]:
 
 def _load_options(path: Path) -> dict[str, object]:
     try:
-        if path.stat().st_size > _LARGEST_OPTIONS:
-            raise ModelError(
-                f"{path.name} has more than 1 MB; training options are a page of text. Choose that file."
-            )
+        size = path.stat().st_size
+    except OSError as problem:
+        raise ModelError(
+            f"{path.name} can't be read ({reason(problem)}). Choose a file that exists."
+        ) from problem
+    if size > _LARGEST_OPTIONS:
+        raise ModelError(
+            f"{path.name} has more than 1 MB; training options are a page of text. Choose that file."
+        )
+    try:
         options = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as problem:
         raise ModelError(
