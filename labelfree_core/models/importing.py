@@ -48,20 +48,39 @@ def import_model(
     ModelError
         If it is anything else, is damaged, or the folder can't be written.
     """
-    from labelfree_core.models.bioimageio import read_package
-    from labelfree_core.models.fnet_checkpoint import import_checkpoint
-
     file, options = _file_and_options(Path(path), train_options)
     if file.is_dir() or identify(file) is Kind.BIOIMAGEIO:
+        from labelfree_core.models.bioimageio import read_package
+
         card, state = read_package(file, name=name)
     else:
+        from labelfree_core.models.fnet_checkpoint import import_checkpoint
+
         card, state = import_checkpoint(file, train_options=options, name=name)
     return save_model((user_folder() if folder is None else Path(folder)) / card.id, state, card)
 
 
 def import_for_now(path: Path) -> ModelEntry:
     """Import a file for this process only; its copy is deleted when the process ends."""
-    return import_model(path, folder=_scratch())
+    file, options = _file_and_options(path, None)
+    entry = _import_once(file, tuple(_stamp(place) for place in (file, options)))
+    if not exists(entry.folder):  # systems tidy their temporary folders
+        _import_once.cache_clear()
+        return import_model(path, folder=_scratch())
+    return entry
+
+
+@functools.lru_cache(maxsize=16)
+def _import_once(file: Path, stamps: tuple[tuple[int, int], ...]) -> ModelEntry:
+    """Import a file again only when it or its options changed: *stamps* tell."""
+    return import_model(file, folder=_scratch())
+
+
+def _stamp(place: Path | None) -> tuple[int, int]:
+    if place is None:
+        return (0, 0)
+    state = place.stat()
+    return (state.st_mtime_ns, state.st_size)
 
 
 def _file_and_options(path: Path, train_options: str | Path | None) -> tuple[Path, Path | None]:

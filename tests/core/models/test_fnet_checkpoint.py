@@ -92,6 +92,15 @@ def test_options_beside_the_file_are_found_and_said(published_folder, models_fol
     assert not models_folder.exists()  # a path is imported for now, not kept
 
 
+def test_a_path_is_imported_again_only_when_the_file_changed(published_folder, models_folder, network):
+    first = find_model(published_folder)
+    assert find_model(published_folder) is first
+    with torch.no_grad():
+        network.conv_out.bias += 1
+    save(release_1(network.state_dict()), published_folder / "model.p")
+    assert find_model(published_folder).card.sha256 != first.card.sha256
+
+
 def test_without_options_nothing_about_sizes_is_claimed(published_folder, models_folder):
     (published_folder / "train_options.json").unlink()
     card = find_model(published_folder / "model.p").card

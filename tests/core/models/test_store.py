@@ -9,9 +9,11 @@ import torch
 
 from labelfree_core.errors import ModelError
 from labelfree_core.models import store
+from labelfree_core.models.bioimageio_export import export_package
 from labelfree_core.models.build import build
 from labelfree_core.models.card import ModelCard
 from labelfree_core.models.cardfile import format_card, write_card
+from labelfree_core.models.importing import import_model
 from labelfree_core.models.store import find_model, list_models, load_network, model_id, save_model
 
 CARD = ModelCard("tiny-2d", "Tiny", "DNA", "bright-field", 2, "fnet", {"mult_chan": 2, "depth": 1})
@@ -101,6 +103,20 @@ def test_an_absurd_network_is_refused_before_it_takes_memory(network, sentence):
     card = dataclasses.replace(CARD, network=network)
     with pytest.raises(ModelError, match=sentence):
         build(card)
+
+
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_a_compact_network_is_saved_loaded_and_exported(folder, tmp_path, ndim):
+    card = dataclasses.replace(
+        CARD, id="small", ndim=ndim, architecture="compact", network={"widths": [8, 8]}
+    )
+    network = build(card).eval()
+    entry = save_model(folder / "small", network.state_dict(), card)
+    x = torch.randn(1, 1, *[2 * step for step in network.divisor])
+    with torch.inference_mode():
+        assert torch.equal(load_network(entry)(x), network(x))
+        back = import_model(export_package(entry, tmp_path / "small.zip"))
+        assert torch.equal(load_network(back)(x), network(x))
 
 
 def test_a_compact_network_with_wild_arguments_is_refused():
