@@ -27,7 +27,7 @@ function snapshotCanvas(v, light) {
   const canvas = make("canvas", { width: width * SNAPSHOT_RATIO, height: height * SNAPSHOT_RATIO });
   const context = canvas.getContext("2d");
   context.scale(SNAPSHOT_RATIO, SNAPSHOT_RATIO);
-  const [ground, ink] = light ? ["#ffffff", "#111111"] : ["#000000", "#f4f4f4"];
+  const [ground, ink] = light && v.s.mode !== "3d" ? ["#ffffff", "#111111"] : ["#000000", "#f4f4f4"];
   context.fillStyle = ground;
   context.fillRect(0, 0, width, height);
   if (v.s.mode === "3d") paintVolumeShot(v, context, width, height);
@@ -46,7 +46,7 @@ function paintHead(v, context, panel, ink) {
   context.textAlign = "left";
   const entries = legendEntries(v, panel.bar);
   if (panel.title) context.fillText(panel.title, panel.x + 2, baseline, panel.w * 0.6);
-  let left = panel.x + 2;
+  let left = panel.x + 2 + (panel.title ? context.measureText(panel.title).width + 18 : 0);
   for (const [colour, text] of entries) {
     context.fillStyle = `rgb(${colour})`;
     context.fillRect(left, baseline - 6, 12, 12);

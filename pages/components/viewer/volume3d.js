@@ -4,7 +4,7 @@ const STEPS_TURNING = 56;
 const STEPS_AT_REST = 220;
 const REST_MS = 180;
 const TURNING_MS = 25;
-const AT_REST_MS = 700;
+const AT_REST_MS = 1200;
 const TEXTURE_VOXELS = 16e6;
 
 function openVolume(v) {
@@ -171,9 +171,8 @@ function paintVolumeShot(v, context, width, height) {
   if (!v.gl) return;
   const ratio = volumeRatio(v, STEPS_AT_REST, 2 * AT_REST_MS, SNAPSHOT_RATIO);
   drawVolume(v, width, height, ratio, STEPS_AT_REST);
-  const top = HEADER_PX;
   v.volumeKey = "";
-  context.drawImage(v.canvas3d, 0, top * ratio, width * ratio, (height - top) * ratio, 0, top, width, height - top);
+  context.drawImage(v.canvas3d, 0, 0, width, height);
   repaint(v);
 }
 
