@@ -80,15 +80,15 @@ def array_layout(path: Path) -> Layout:
         If it is damaged, or holds Python objects instead of numbers.
     """
     array = _mapped(path)
-    if array.ndim < 2 or array.size == 0 or array.dtype.kind not in "buif":
+    if not 2 <= array.ndim <= 6 or array.size == 0 or array.dtype.kind not in "buif":
         raise ImageError(
             f"The NumPy file holds {array.dtype} of shape {array.shape}; an image needs numbers along at "
             "least Y and "
             "X. Save the image's own array with numpy.save."
         )
-    # An array has no axis names: the last two are a plane, or a plane of three colours; the others are unknown.
+    # An array names no axis: the last two are taken for a plane, the others stay unknown.
     letters = "YX"
-    unknown = "QRPHABDEFG"[: array.ndim - 2]
+    unknown = "QRPH"[: array.ndim - 2]
     return Layout(
         axes=unknown + letters,
         shape=array.shape,

@@ -40,14 +40,19 @@ def thumbnail(file: ImageFile, channel: int, *, size_px: int = 256) -> npt.NDArr
     planes = survey(file, channel, planes=_THUMBNAIL_PLANES)
     flat = np.nan_to_num(planes, nan=0.0, posinf=0.0, neginf=0.0).max(axis=0)
     step = max(1, -(-max(flat.shape) // size_px))
-    small = flat[::step, ::step]
+    # Means of blocks: single pixels would show noise where the eye expects cells.
+    height, width = (max(1, n // step) for n in flat.shape)
+    blocks = flat[: height * step, : width * step]
+    small = blocks.reshape(height, min(step, blocks.shape[0]), width, -1).mean(axis=(1, 3))
     low, high = float(small.min()), float(np.percentile(small, 99))
     return (np.clip((small - low) / max(high - low, 1e-12), 0, 1) * 255).astype(np.uint8)
 
 
-def survey(file: ImageFile, channel: int, *, planes: int = 16, time: int = 0) -> npt.NDArray[np.float32]:
+def survey(
+    file: ImageFile, channel: int, *, planes: int = 16, axes: str | None = None
+) -> npt.NDArray[np.float32]:
     """
-    A few evenly spaced planes of a channel, whatever the file calls its stack axis.
+    A few evenly spaced planes of a channel at the first time point, whatever the file calls its stack axis.
 
     Parameters
     ----------
@@ -55,9 +60,9 @@ def survey(file: ImageFile, channel: int, *, planes: int = 16, time: int = 0) ->
     channel : int
         From 0; -1 for luminance.
     planes : int
-        At most so many; the middle of each part of the stack.
-    time : int
-        Used where the file has both z and time.
+        At most so many.
+    axes : str or None
+        What the axes really are; None for what the file says.
 
     Returns
     -------
@@ -68,32 +73,35 @@ def survey(file: ImageFile, channel: int, *, planes: int = 16, time: int = 0) ->
     ImageError
         If the file can't be read.
     """
-    colour = file.sizes.get("C", 1) == 1 and "S" in file.axes
-    along = stack_axis(file)
-    count = file.sizes.get(along, 1)
-    chosen = np.unique(np.linspace(0, count - 1, min(planes, count)).round().astype(int))
-    parts: dict[str, int | slice] = {
-        "Y": slice(None),
-        "X": slice(None),
-        "T": time,
-        "C": 0 if colour else channel,
-    }
+    letters = file.axes if axes is None else axes
+    sizes = dict(zip(letters, file.shape, strict=True))
+    colour = sizes.get("C", 1) == 1 and "S" in sizes
+    along = stack_axis(letters, file.shape)
+    parts: dict[str, int | slice] = {"Y": slice(None), "X": slice(None), "C": 0 if colour else channel}
     parts["S"] = (slice(None) if channel == LUMINANCE else channel) if colour else 0
-    kept = [axis for axis in file.axes if axis in "YX" or (axis == "S" and isinstance(parts["S"], slice))]
+    kept = [axis for axis in letters if isinstance(parts.get(axis, 0), slice)]
     order = [kept.index(axis) for axis in "YXS" if axis in kept]
     out = []
-    for number in chosen:
-        parts[along] = int(number)
-        plane = (
-            file.region(tuple(parts.get(axis, 0) for axis in file.axes)).transpose(order).astype(np.float32)
-        )
+    for number in spread(sizes.get(along, 1), planes):
+        parts[along] = number
+        plane = file.region(tuple(parts.get(axis, 0) for axis in letters)).transpose(order).astype(np.float32)
         out.append(plane[..., :3] @ LUMINANCE_WEIGHTS if plane.ndim == 3 else plane)
     return np.stack(out)
 
 
-def stack_axis(file: ImageFile) -> str:
-    """The axis that the planes of the file run along: Z, else one without a meaning, else T."""
-    long = [axis for axis in file.axes if axis not in "YXCS" and file.sizes[axis] > 1]
-    for axis in sorted(long, key=lambda a: (a != "Z", a == "T")):
-        return axis
-    return "Z"
+def spread(count: int, most: int) -> list[int]:
+    """
+    At most *most* numbers from 0 to *count* - 1, evenly spaced, both ends among them.
+
+    Examples
+    --------
+    >>> spread(9, 3), spread(2, 16)
+    ([0, 4, 8], [0, 1])
+    """
+    return [int(n) for n in np.unique(np.linspace(0, count - 1, min(most, count)).round())]
+
+
+def stack_axis(axes: str, shape: tuple[int, ...]) -> str:
+    """The axis that the planes run along: Z, else one without a meaning, else T."""
+    long = [axis for axis, n in zip(axes, shape, strict=True) if axis not in "YXCS" and n > 1]
+    return min(long, key=lambda axis: (axis != "Z", axis == "T"), default="Z")

@@ -1,0 +1,226 @@
+"""Checks of light and camera: saturation, shading, stripes, compression, inverted contrast, halos."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage, stats
+
+from labelfree_core.images.finding import Finding, graded
+from labelfree_core.images.intensity import percentiles
+
+Planes = npt.NDArray[np.float32]
+
+
+def saturation(voxels: npt.NDArray[np.generic]) -> Finding:
+    """Share of voxels piled up at the brightest or darkest value."""
+    sample = voxels.reshape(-1)[:: max(1, voxels.size // 4_000_000)]
+    if sample.dtype.kind == "f":
+        sample = sample[np.isfinite(sample)]
+    top, bottom = _piled(sample, sample.max()), _piled(sample, sample.min())
+    share, where = max((top, "brightest"), (bottom, "darkest"))
+    level = graded(share, note=0.001, warning=0.01, severe=0.1)
+    if level == "ok":
+        return Finding("saturation", "ok", f"{share:.2%} of the voxels are cut off at the camera's limits.")
+    value = sample.max() if where == "brightest" else sample.min()
+    return Finding(
+        "saturation",
+        level,
+        f"{share:.1%} of the voxels have the {where} value there is ({value:.5g}): they are cut off.",
+        "What was brighter or darker there is lost, and the network sees flat patches for structure.",
+        "Expose less (or more), or choose another lookup range when exporting; record again if you can.",
+    )
+
+
+def _piled(sample: npt.NDArray[np.generic], limit: np.generic) -> float:
+    """Share of voxels at a limit, where it is far more than its neighbours lead to expect."""
+    share = float((sample == limit).mean())
+    low, high = percentiles(sample, (1, 99))
+    near = float((np.abs(sample.astype(np.float64) - float(limit)) <= 0.01 * max(high - low, 1e-12)).mean())
+    steps = max(1.0, 0.01 * (high - low)) if sample.dtype.kind in "iu" else 4.0
+    expected = (near - share) / steps
+    return share if share > 4 * expected else 0.0
+
+
+def grey_levels(voxels: npt.NDArray[np.generic]) -> Finding:
+    """How many different values there are."""
+    sample = voxels.reshape(-1)[:: max(1, voxels.size // 1_000_000)]
+    count = int(np.unique(sample).size)
+    if count >= 32:
+        return Finding("grey levels", "ok", f"{min(count, 65536)} grey levels or more are in use.")
+    return Finding(
+        "grey levels",
+        "warning",
+        f"The image has only {count} grey levels.",
+        "Fine contrast is lost in steps; this may be a mask, or an image scaled to a wide range.",
+        "Load the camera's own 12 or 16-bit file.",
+    )
+
+
+def noise_only(planes: Planes) -> Finding:
+    """Whether neighbouring pixels know anything of each other."""
+    alike = max(_neighbour_correlation(plane) for plane in planes)
+    if alike >= 0.15:
+        return Finding("structure", "ok", "The image holds structure, not only noise.")
+    return Finding(
+        "structure",
+        "severe",
+        f"Neighbouring pixels are hardly alike (correlation {alike:.2f}): this is noise and no image of "
+        "cells.",
+        "Whatever is predicted is invented.",
+        "Choose another channel; check that the lamp was on.",
+    )
+
+
+def _neighbour_correlation(plane: npt.NDArray[np.float32]) -> float:
+    flat = plane - ndimage.uniform_filter(plane, 65, mode="nearest")
+    variance = float((flat**2).mean())
+    along = float((flat[:, 2:] * flat[:, :-2]).mean()), float((flat[2:] * flat[:-2]).mean())
+    return max(along) / variance if variance > 0 else 0.0
+
+
+def stripes(planes: Planes) -> Finding:
+    """Rows or columns brighter than their neighbours all along, as failing cameras and lamps give."""
+    worst, direction = max((_striped(planes), "rows"), (_striped(planes.transpose(0, 2, 1)), "columns"))
+    level = graded(worst, note=0.1, warning=0.25, severe=1.0)
+    if level == "ok":
+        return Finding(
+            "stripes", "ok", f"Rows and columns are even (stripes of {worst:.0%} of the contrast)."
+        )
+    return Finding(
+        "stripes",
+        level,
+        f"{direction.capitalize()} differ in brightness from their neighbours by {worst:.0%} of the "
+        "contrast: stripes.",
+        "A network takes stripes for edges of cells.",
+        "Check the camera's correction and mains flicker; remove them in Fiji (Process > FFT > Bandpass "
+        "Filter).",
+    )
+
+
+def _striped(planes: Planes) -> float:
+    """Height of row stripes, as a share of the contrast of the image."""
+    heights = []
+    for plane in planes:
+        across = plane - ndimage.gaussian_filter1d(plane, 3.0, axis=0, mode="nearest")
+        # The left and the right half agree on a stripe; cells differ from half to half.
+        left, right = (np.median(half, axis=1) for half in np.array_split(across, 2, axis=1))
+        shared = float((left * right).mean())
+        heights.append(np.sqrt(max(shared, 0.0)) / max(float(plane.std()), 1e-12))
+    return float(np.median(heights))
+
+
+def uneven_light(planes: Planes) -> Finding:
+    """How far a smooth shade over the field goes up and down."""
+    plane = np.median(planes, axis=0)
+    block = max(1, min(plane.shape) // 24)
+    small = plane[: plane.shape[0] // block * block, : plane.shape[1] // block * block]
+    small = np.median(small.reshape(small.shape[0] // block, block, -1, block), axis=(1, 3))
+    y, x = np.meshgrid(*(np.linspace(-1, 1, n) for n in small.shape), indexing="ij")
+    terms = np.stack([np.ones_like(y), y, x, y * y, x * x, x * y], axis=-1).reshape(-1, 6)
+    shade = (terms @ np.linalg.lstsq(terms, small.ravel(), rcond=None)[0]).reshape(small.shape)
+    change = float((shade.max() - shade.min()) / max(abs(float(np.median(small))), 1e-12))
+    level = graded(change, note=0.2, warning=0.5, severe=1e9)
+    if level == "ok":
+        return Finding("uneven light", "ok", f"The light is even to {change:.0%} over the field.")
+    return Finding(
+        "uneven light",
+        level,
+        f"The light changes by {change:.0%} over the field.",
+        "Corners are too dark for the network; cells there are predicted less well, or not at all.",
+        "Align the condenser (Koehler), or choose a model that flattens the image first.",
+    )
+
+
+def jpeg_blocks(planes: Planes) -> Finding:
+    """Steps at every eighth pixel, which JPEG compression leaves."""
+    step = min(_block_step(planes), _block_step(planes.transpose(0, 2, 1)))
+    level = graded(step - 1, note=0.08, warning=0.25, severe=1e9)
+    if level == "ok":
+        return Finding("JPEG blocks", "ok", "No trace of JPEG blocks.")
+    return Finding(
+        "JPEG blocks",
+        level,
+        f"Every eighth pixel has a step that is {step - 1:.0%} higher than elsewhere: JPEG compression.",
+        "Fine texture, by which a network knows structures, is replaced by blocks.",
+        "Use the microscope's own file; never keep measurements as JPEG.",
+    )
+
+
+def _block_step(planes: Planes) -> float:
+    """Step at multiples of 8 along X against the median of the other seven places."""
+    steps = np.abs(np.diff(planes, axis=2)).mean(axis=(0, 1))
+    steps = steps[: len(steps) // 8 * 8]
+    if len(steps) < 32:
+        return 1.0
+    places = np.median(steps.reshape(-1, 8), axis=0)
+    worst = int(places.argmax())
+    return float(places[worst] / max(float(np.median(np.delete(places, worst))), 1e-12))
+
+
+def inverted(planes: Planes) -> Finding:
+    """
+    Signs that dark and bright were exchanged.
+
+    Light has more noise where there is more of it, and lamps fade towards the corners; an inverted
+    image has both the other way round. Either sign alone is no proof.
+    """
+    slope = float(np.median([_noise_slope(plane) for plane in planes]))
+    corner = float(np.median([_corner_to_middle(plane) for plane in planes]))
+    if not (slope < -0.5 and corner > 1.1):
+        return Finding("contrast", "ok", "Nothing suggests that dark and bright were exchanged.")
+    return Finding(
+        "contrast",
+        "warning",
+        f"The corners are {corner - 1:.0%} brighter than the middle and dark pixels are noisier than bright "
+        "ones: "
+        "the contrast may be inverted.",
+        "The network takes light for shade and predicts structures in wrong places.",
+        "If the image was inverted (Fiji: Edit > Invert, or an inverting LUT), invert it back.",
+    )
+
+
+def _noise_slope(plane: npt.NDArray[np.float32]) -> float:
+    """Rank correlation of brightness with pixel noise, -1 to 1."""
+    fine = np.abs(
+        4 * plane[1:-1, 1:-1] - plane[:-2, 1:-1] - plane[2:, 1:-1] - plane[1:-1, :-2] - plane[1:-1, 2:]
+    )
+    bright = ndimage.uniform_filter(plane, 5)[1:-1, 1:-1]
+    edges = np.quantile(bright, np.linspace(0, 1, 11))
+    bins = [(bright >= a) & (bright <= b) for a, b in itertools.pairwise(edges)]
+    noise = [float(np.median(fine[inside])) for inside in bins if inside.sum() > 50]
+    if len(noise) < 4 or len(set(noise)) < 2:
+        return 0.0
+    return float(stats.spearmanr(np.arange(len(noise)), noise)[0])
+
+
+def _corner_to_middle(plane: npt.NDArray[np.float32]) -> float:
+    height, width = plane.shape
+    y, x = height // 6, width // 6
+    corners = [plane[:y, :x], plane[:y, -x:], plane[-y:, :x], plane[-y:, -x:]]
+    middle = plane[height // 3 : 2 * height // 3, width // 3 : 2 * width // 3]
+    return float(np.mean([c.mean() for c in corners]) / max(abs(float(middle.mean())), 1e-12))
+
+
+def halo(planes: Planes) -> Finding:
+    """Bright rims far above the background and nothing as dark below it: phase contrast."""
+    ratios = []
+    for plane in planes:
+        # Lamp and dirt are slow; what is faster than 30 pixels is the cells.
+        fast = ndimage.gaussian_filter(plane, 1.0) - ndimage.uniform_filter(plane, 61, mode="nearest")
+        low, middle, high = np.percentile(fast, (1, 50, 99))
+        ratios.append((high - middle) / max(middle - low, 1e-12))
+    ratio = float(np.median(ratios))
+    if ratio < 2.0:
+        return Finding("halo", "ok", "No bright halos as in phase contrast.")
+    return Finding(
+        "halo",
+        "note",
+        f"Bright rims stand {ratio:.1f} times further above the background than shadows below it, as the "
+        "halos of "
+        "phase contrast or of cells out of focus do.",
+        "A model of bright-field images takes halos for membranes or nuclei.",
+        "If this is phase contrast, choose a model trained on phase contrast.",
+    )
