@@ -63,6 +63,8 @@ def identify(path: Path) -> Kind:
         If it is none that is opened, saying what it is instead.
     """
     try:
+        if not path.is_file():  # a pipe or a device would be read for ever
+            raise ModelError(f"{path.name} is no file. Choose a model file that exists.")
         size = path.stat().st_size
         with path.open("rb") as file:
             head = file.read(_HEAD)

@@ -216,3 +216,41 @@ def test_ids_have_no_path_tricks(name):
     assert made.endswith("-00000000")
     assert format_card(dataclasses.replace(CARD, id=made))
     assert set(made) <= set("abcdefghijklmnopqrstuvwxyz0123456789-")
+
+
+@pytest.mark.parametrize(
+    ("system", "variable", "tail"),
+    [
+        ("linux", "XDG_DATA_HOME", "labelfree/models"),
+        ("win32", "LOCALAPPDATA", "labelfree/models"),
+    ],
+)
+def test_own_models_lie_where_the_system_keeps_such_things(monkeypatch, tmp_path, system, variable, tail):
+    monkeypatch.delenv("LABELFREE_MODELS", raising=False)
+    monkeypatch.setattr("sys.platform", system)
+    monkeypatch.setenv(variable, str(tmp_path))
+    assert store.user_folder() == tmp_path / tail
+
+
+def test_without_a_home_the_shipped_models_are_still_listed(monkeypatch):
+    def homeless(cls):
+        raise RuntimeError("Could not determine home directory.")
+
+    for variable in ("LABELFREE_MODELS", "XDG_DATA_HOME", "LOCALAPPDATA"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr(Path, "home", classmethod(homeless))
+    with pytest.raises(ModelError, match=r"No home folder .* LABELFREE_MODELS"):
+        store.user_folder()
+    assert isinstance(list_models(), tuple)
+
+
+def test_a_pipe_or_device_is_not_read_for_ever(tmp_path):
+    if not Path("/dev/zero").exists():
+        pytest.skip("no /dev/zero on this system")
+    with pytest.raises(ModelError, match="is no file"):
+        find_model("/dev/zero")
+
+
+def test_a_folder_without_a_model_says_what_one_holds(folder, tmp_path):
+    with pytest.raises(ModelError, match=r"holds no model; needed is card.toml"):
+        find_model(tmp_path)
