@@ -1,0 +1,171 @@
+"""How near an image is to the images a model was trained on, from its texture alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from labelfree_core.errors import ModelError
+
+FILE_NAME = "familiarity.npz"
+PATCH_PX = 96
+PLANES = 5
+_SIGMAS_PX = (0.7, 1.4, 2.8, 5.6, 11.2)
+_LAGS_PX = (1, 2, 4, 8)
+_CLIP = 8.0
+
+Features = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Familiarity:
+    """
+    A fitted answer to "has the model seen images like this one?".
+
+    Parameters
+    ----------
+    centre, scale : array, shape (F,)
+        Robust location and spread of each texture feature over the training fields.
+    hidden, hidden_bias, out, out_bias : arrays (F, H), (H,), (H,), (1,)
+        A small network whose output grows with strangeness, fitted on training fields against
+        altered copies of them (blur, noise, inversion, scale) and photographs.
+    precision : array, shape (F, F)
+        Inverse covariance of the training features, for what no alteration foresaw.
+    knots : array, shape (4,)
+        ``network_95, network_width, distance_95, distance_width``: the 95th percentile and the spread of
+        either score over fields that were left out of the fit.
+    fields : int
+        Training fields behind it.
+    """
+
+    centre: Features
+    scale: Features
+    hidden: Features
+    hidden_bias: Features
+    out: Features
+    out_bias: Features
+    precision: Features
+    knots: Features
+    fields: int
+
+    def strangeness(self, features: Features) -> float:
+        """
+        Return how strange *features*, shape (patches, F), are: 0 like training, 1 at the 5 % border.
+        """
+        network, distance = self.raw(features)
+        border, width, far, far_width = self.knots
+        return float(max(1 + (network - border) / width, 1 + (distance - far) / far_width, 0.0))
+
+    def raw(self, features: Features) -> tuple[float, float]:
+        """Return the network's score and the squared Mahalanobis distance per feature (medians)."""
+        z = np.clip((features - self.centre) / self.scale, -_CLIP, _CLIP)
+        network = np.maximum(z @ self.hidden + self.hidden_bias, 0) @ self.out + self.out_bias
+        distance = np.einsum("ij,jk,ik->i", z, self.precision, z) / z.shape[1]
+        return float(np.median(network)), float(np.median(distance))
+
+    def familiarity(self, features: Features) -> float:
+        """
+        Return 0 (strange) to 1 (familiar); 0.5 is the border that 5 % of left-out training fields cross.
+        """
+        return float(1 / (1 + np.exp(4 * np.clip(self.strangeness(features) - 1, -10, 10))))
+
+    def save(self, path: Path) -> None:
+        """Write the fit as ``.npz`` (arrays only)."""
+        arrays = {name: np.asarray(getattr(self, name)) for name in self.__slots__}
+        np.savez_compressed(path, allow_pickle=False, **arrays)
+
+
+def level(familiarity: float) -> str:
+    """Return ``"green"``, ``"amber"`` or ``"red"``: above 0.5, down to 0.12 (1.5 times the border), below."""
+    if familiarity >= 0.5:
+        return "green"
+    return "amber" if familiarity >= 0.12 else "red"
+
+
+def load_familiarity(folder: Path) -> Familiarity | None:
+    """
+    Return the fit kept in a model's *folder*, or None where the model has none.
+
+    Raises
+    ------
+    ModelError
+        If the file is there and can't be read.
+    """
+    path = Path(folder) / FILE_NAME
+    if not path.is_file():
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as held:
+            arrays = {name: held[name] for name in Familiarity.__slots__}
+    except (OSError, KeyError, ValueError) as problem:
+        raise ModelError(
+            f"{path.name} of the model {Path(folder).name} can't be read; its trust panel needs it. "
+            "Install the model again."
+        ) from problem
+    fields = int(arrays.pop("fields"))
+    return Familiarity(**arrays, fields=fields)
+
+
+def texture(voxels: npt.NDArray[np.floating]) -> Features:
+    """
+    Describe the texture of a prepared image, patch by patch.
+
+    Gain and offset do not matter: the image is expected as the network sees it, and each feature compares
+    scales with each other.
+
+    Parameters
+    ----------
+    voxels : float array, shape (Z, Y, X) or (Y, X), standardised, at the model's voxel size
+        Of a z-stack, up to 5 planes of the middle half are described.
+
+    Returns
+    -------
+    features : float64 array, shape (patches, F)
+        Skewness, log kurtosis and log energy of five band-passes (sigma 0.7-11 px), correlation between
+        neighbouring bands, and autocorrelation at 1-8 px.
+    """
+    if voxels.ndim == 2:
+        return _plane_texture(voxels)
+    first, last = voxels.shape[0] // 4, max(voxels.shape[0] // 4 + 1, voxels.shape[0] * 3 // 4)
+    planes = np.unique(np.linspace(first, last - 1, PLANES).round().astype(int))
+    return np.concatenate([_plane_texture(voxels[z]) for z in planes])
+
+
+def _plane_texture(plane: npt.NDArray[np.floating]) -> Features:
+    plane = np.asarray(plane, dtype=np.float32)
+    smooth = [plane, *(ndimage.gaussian_filter(plane, sigma) for sigma in _SIGMAS_PX)]
+    bands = [fine - coarse for fine, coarse in pairwise(smooth)]
+    rows, columns = (_starts(size) for size in plane.shape)
+    patches = [(slice(y, y + PATCH_PX), slice(x, x + PATCH_PX)) for y in rows for x in columns]
+    return np.array([_patch_features(plane[at], [band[at] for band in bands]) for at in patches])
+
+
+def _starts(size: int) -> npt.NDArray[np.int_]:
+    return np.linspace(0, max(size - PATCH_PX, 0), max(1, round(size / PATCH_PX))).astype(int)
+
+
+def _patch_features(patch: npt.NDArray[np.float32], bands: list[npt.NDArray[np.float32]]) -> Features:
+    spreads = np.array([band.std() + 1e-6 for band in bands], dtype=np.float64)
+    unit = [(band - band.mean()) / spread for band, spread in zip(bands, spreads, strict=True)]
+    energies = np.log(spreads)
+    features = [*(energies - energies.mean()), 0.5 * energies.mean()]
+    for band in unit:
+        features += [np.clip((band**3).mean(), -5, 5), np.log((band**4).mean() + 1e-3)]
+    for fine, coarse in pairwise(unit):
+        features += [_correlation(np.abs(fine), coarse), _correlation(np.abs(fine), np.abs(coarse))]
+    centred = patch - patch.mean()
+    power = float((centred**2).mean()) + 1e-9
+    for lag in _LAGS_PX:
+        for ahead, behind in ((centred[:, lag:], centred[:, :-lag]), (centred[lag:], centred[:-lag])):
+            features.append(float((ahead * behind).mean()) / power if ahead.size else 0.0)
+    return np.nan_to_num(np.array(features, dtype=np.float64))
+
+
+def _correlation(a: npt.NDArray[np.float32], b: npt.NDArray[np.float32]) -> float:
+    a, b = a - a.mean(), b - b.mean()
+    return float((a * b).mean() / (a.std() * b.std() + 1e-9))

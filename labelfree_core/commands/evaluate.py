@@ -1,0 +1,76 @@
+"""Score a model on image pairs it never saw, one image a line, through the same path as a prediction."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from labelfree_core.commands.common import Verbs, add_json, output_path, say, say_json
+
+if TYPE_CHECKING:
+    from labelfree_core.training.evaluate import ImageScore
+
+
+def register(verbs: Verbs) -> None:
+    """Add the verb."""
+    parser = verbs.add_parser("evaluate", help="score a model on image pairs", description=__doc__)
+    parser.add_argument("--model", required=True, metavar="ID|PATH", help="see `labelfree models`")
+    parser.add_argument(
+        "--data", required=True, metavar="FOLDER", help="folder of image pairs, or a table of pairs"
+    )
+    parser.add_argument("--pairs", metavar="PAIRS.csv", help="table of pairs; default: FOLDER/pairs.csv")
+    parser.add_argument("--only-held-out", action="store_true", help="leave out lines whose split is 'train'")
+    parser.add_argument("--figure", metavar="OUT.html", help="also draw the scores of every image")
+    add_json(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Print a score for every image, and the median."""
+    import numpy as np
+
+    from labelfree_core.images.writing import write_bytes
+    from labelfree_core.models.store import find_model
+    from labelfree_core.training.evaluate import evaluate
+    from labelfree_core.training.pairs import read_table
+
+    figure = output_path(arguments.figure) if arguments.figure else None
+    data = Path(arguments.data)
+    table = arguments.pairs or (data / "pairs.csv" if data.is_dir() else data)
+    rows = read_table(table, root=data if data.is_dir() else None)
+    if arguments.only_held_out:
+        rows = tuple(row for row in rows if row.split != "train")
+    found = evaluate(find_model(arguments.model), rows)
+    if figure is not None:
+        write_bytes(figure, _drawn(found).encode())
+    median = float(np.median([score.pearson_r for score in found])) if found else float("nan")
+    dice = float(np.median([score.dice for score in found])) if found else float("nan")
+    if arguments.json:
+        lines = [{name: getattr(score, name) for name in score.__slots__} for score in found]
+        say_json({"images": lines, "n": len(found), "median_pearson_r": median, "median_dice": dice})
+        return
+    width = max((len(score.name) for score in found), default=5)
+    say(f"{'image':{width}}  pearson r   dice")
+    for score in found:
+        say(f"{score.name:{width}}  {score.pearson_r:9.3f}  {score.dice:5.3f}")
+    say(f"{'median':{width}}  {median:9.3f}  {dice:5.3f}   n = {len(found)}")
+
+
+def _drawn(found: list[ImageScore]) -> str:
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    for metric, values in (
+        ("Pearson r", [score.pearson_r for score in found]),
+        ("Dice of Otsu masks", [score.dice for score in found]),
+    ):
+        names = [score.name for score in found]
+        figure.add_trace(go.Box(y=values, text=names, name=metric, boxpoints="all", jitter=0.4))
+    figure.update_layout(
+        title=f"Every held-out image, n = {len(found)}",
+        yaxis_title="score (no unit)",
+        template="simple_white",
+    )
+    page: str = figure.to_html(include_plotlyjs=True)
+    return page

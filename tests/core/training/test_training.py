@@ -1,0 +1,194 @@
+"""Pairs in, model out: nothing unknown counts, nothing held out is learned, a stopped training goes on."""
+
+import csv
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_array_equal
+from scipy import ndimage
+
+from labelfree_core.cli import main
+from labelfree_core.errors import ImageError, ModelError
+from labelfree_core.images.stack import ImageStack
+from labelfree_core.images.writing import write_stack
+from labelfree_core.models.card import ModelCard
+from labelfree_core.models.cardfile import write_card
+from labelfree_core.models.store import find_model
+from labelfree_core.training.augment import Augmentation, draw
+from labelfree_core.training.fit import FitSettings, fit, split_outputs
+from labelfree_core.training.losses import segmentation_loss, stain_loss
+from labelfree_core.training.pairs import Pair, load_pairs, read_table, surface
+from labelfree_core.training.registration import shift_px
+
+CARD = ModelCard(
+    "tiny-2d", "Tiny", "DNA", "bright-field", 2, "compact", {"widths": [4, 8]}, voxel_size_um=(0.5, 0.5)
+)
+SMALL = FitSettings(steps=6, batch=2, report_every=3, augmentation=Augmentation(patch_px=32))
+
+
+def blobs(seed: int, shape: tuple[int, ...] = (96, 128)) -> tuple[np.ndarray, np.ndarray]:
+    """An image whose target is its smooth bright part."""
+    noise = np.random.default_rng(seed).normal(size=shape)
+    target = ndimage.gaussian_filter(noise, 4)
+    target = np.maximum(target / target.std(), 0).astype(np.float32)
+    image = 100 + 10 * (ndimage.sobel(target) + 0.5 * target) + noise
+    return image.astype(np.float32), target
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    path = tmp_path / "pairs.csv"
+    with path.open("w", newline="") as handle:
+        writer = csv.writer(handle)
+        writer.writerow(["image", "target", "group", "split"])
+        for seed, split in enumerate(["train", "train", "held-out"]):
+            for kind, voxels in zip(("image", "target"), blobs(seed), strict=True):
+                write_stack(tmp_path / f"{kind}{seed}.ome.tif", ImageStack(voxels, (0.5, 0.5)))
+            writer.writerow([f"image{seed}.ome.tif", f"target{seed}.ome.tif", f"day {seed}", split])
+    return path
+
+
+@pytest.fixture
+def pairs(table: Path) -> tuple[Pair, ...]:
+    return load_pairs(read_table(table), [CARD])
+
+
+def test_a_table_gives_prepared_fields(pairs: tuple[Pair, ...]) -> None:
+    assert [pair.held_out for pair in pairs] == [False, False, True]
+    assert pairs[0].image.mean() == pytest.approx(0, abs=1e-4)
+    assert pairs[0].image.std() == pytest.approx(1, abs=1e-3)
+    assert pairs[0].targets.shape == (1, 96, 128)
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        ("a,b\n1,2\n", "image and target"),
+        ("image,target\nnone.tif,none.tif\n", r"names none\.tif, which is not there"),
+        ("image,target,kind\nx.tif,x.tif,magic\n", "kind 'magic'"),
+        ("", "empty file"),
+    ],
+)
+def test_a_wrong_table_says_what_is_wrong(tmp_path: Path, text: str, match: str) -> None:
+    (tmp_path / "p.csv").write_text(text)
+    with pytest.raises(ImageError, match=match):
+        read_table(tmp_path / "p.csv")
+
+
+def test_a_spatial_split_never_shares_a_column(table: Path) -> None:
+    rows = [replace(read_table(table)[0], split="spatial")]
+    left, right = load_pairs(rows, [CARD])
+    whole = load_pairs([replace(rows[0], split="train")], [CARD])[0].image
+    assert (left.held_out, right.held_out) == (False, True)
+    assert left.image.shape[1] + right.image.shape[1] < whole.shape[1]
+    assert_array_equal(right.image, whole[:, -right.image.shape[1] :])
+
+
+def test_the_surface_of_touching_objects_runs_between_them() -> None:
+    labels = np.zeros((9, 12), np.float32)
+    labels[1:8, 1:6], labels[1:8, 6:11] = 1, 2
+    outline = surface(labels)
+    assert outline[4, 5]
+    assert outline[4, 6]
+    assert not outline[4, 3]
+    assert not outline[0].any()
+
+
+@pytest.mark.parametrize("loss", [stain_loss, segmentation_loss])
+def test_what_is_unknown_never_counts(loss: object) -> None:
+    torch.manual_seed(0)
+    predicted, target = torch.rand(2, 1, 8, 8), torch.rand(2, 1, 8, 8)
+    known = torch.zeros(2, 1, 8, 8)
+    known[..., :4] = 1
+    wrong = predicted.clone()
+    wrong[..., 4:] = 100
+    torch.testing.assert_close(loss(predicted, target, known), loss(wrong, target, known))
+
+
+def test_a_patch_keeps_image_and_target_together() -> None:
+    _, target = blobs(3)
+    pair = Pair("a", "a", False, target, target[None], np.ones((1, *target.shape), bool))
+    plain = Augmentation(patch_px=48, gain=0, offset=0, blur_px=0, noise=0, inverted=0)
+    for seed in range(20):
+        image, drawn, known = draw([pair], (0, 0), plain, np.random.default_rng(seed))
+        assert np.corrcoef(image.ravel(), drawn.ravel())[0, 1] > 0.95
+        assert known.all()
+
+
+def test_a_stopped_training_goes_on_as_if_never_stopped(pairs: tuple[Pair, ...], tmp_path: Path) -> None:
+    class Stopped(Exception):
+        pass
+
+    def stop(_: object) -> None:
+        raise Stopped
+
+    whole = fit(pairs, [CARD], tmp_path / "a", settings=SMALL)
+    with pytest.raises(Stopped):
+        fit(pairs, [CARD], tmp_path / "b", settings=SMALL, progress=stop)
+    resumed = fit(pairs, [CARD], tmp_path / "b", settings=SMALL)
+    for name, tensor in whole.items():
+        torch.testing.assert_close(resumed[name], tensor, rtol=0, atol=0, msg=name)
+    steps = [json.loads(line)["step"] for line in (tmp_path / "b" / "curve.jsonl").read_text().splitlines()]
+    assert steps == [3, 6]
+
+
+def test_other_settings_never_continue_a_checkpoint(pairs: tuple[Pair, ...], tmp_path: Path) -> None:
+    fit(pairs, [CARD], tmp_path, settings=SMALL)
+    with pytest.raises(ModelError, match="other settings"):
+        fit(pairs, [CARD], tmp_path, settings=replace(SMALL, seed=5))
+
+
+def test_training_learns(pairs: tuple[Pair, ...], tmp_path: Path) -> None:
+    reports = []
+    settings = replace(SMALL, steps=60, batch=4, report_every=30, learning_rate=5e-3)
+    fit(pairs, [CARD], tmp_path, settings=settings, progress=reports.append)
+    assert reports[-1].loss < reports[0].loss
+    assert reports[-1].held_out_r["image2.ome"] > 0.5
+
+
+def test_a_network_of_two_outputs_is_cut_into_two_models() -> None:
+    from labelfree_core.models.build import build
+
+    torch.manual_seed(0)
+    joint = build(replace(CARD, network={"widths": [4, 8], "n_out": 2})).eval()
+    parts = split_outputs(joint.state_dict(), [CARD, CARD])
+    x = torch.randn(1, 1, 16, 16)
+    for at, part in enumerate(parts):
+        single = build(CARD).eval()
+        single.load_state_dict(part)
+        torch.testing.assert_close(single(x)[:, 0], joint(x)[:, at])
+
+
+def test_a_shift_between_the_cameras_is_found() -> None:
+    image, target = blobs(1, (320, 320))
+    y, x = shift_px(image, np.roll(target, (6, -4), (0, 1)))
+    assert (y, x) == pytest.approx((-6, 4), abs=1.5)
+
+
+def test_one_command_trains_scores_and_saves_a_model(
+    table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    card = tmp_path / "card.toml"
+    write_card(card, CARD)
+    words = ["train", str(table), "--card", str(card), "--output", str(tmp_path), "--steps", "4"]
+    assert main([*words, "--batch", "2", "--patch", "32", "--report-every", "2"]) == 0
+    saved = find_model(tmp_path / "tiny-2d").card
+    assert {(score.metric, score.n) for score in saved.scores} == {("pearson_r", 1), ("dice", 1)}
+    capsys.readouterr()
+    words = [
+        "evaluate",
+        "--model",
+        str(tmp_path / "tiny-2d"),
+        "--data",
+        str(table),
+        "--only-held-out",
+        "--json",
+    ]
+    assert main(words) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["n"] == 1
+    assert found["median_pearson_r"] == pytest.approx(saved.scores[0].median, abs=0.02)
