@@ -68,7 +68,7 @@ def identify(path: Path) -> Kind:
         size = path.stat().st_size
         with path.open("rb") as file:
             head = file.read(_HEAD)
-    except (OSError, ValueError) as problem:
+    except OSError as problem:
         raise ModelError(
             f"{path.name} can't be read ({reason(problem)}). Choose a file that exists."
         ) from problem
