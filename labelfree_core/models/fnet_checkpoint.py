@@ -233,4 +233,5 @@ def _maybe_table(value: object) -> Table:
 
 
 def _first_line(problem: BaseException) -> str:
-    return (str(problem).splitlines() or [type(problem).__name__])[0][:160]
+    text = (str(problem).splitlines() or [type(problem).__name__])[0]
+    return "its tensors claim more memory than there is" if "allocate memory" in text else text[:160]

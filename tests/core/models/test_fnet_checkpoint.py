@@ -359,6 +359,26 @@ def test_a_damaged_file_opens_or_is_a_sentence(tmp_path, cut, flips, old):
         assert len(sentence) < 700
 
 
+@pytest.mark.parametrize("claimed", [10**12, 2**61])
+@pytest.mark.parametrize("old", [False, True], ids=["zip", "before 1.6"])
+def test_a_tensor_that_claims_terabytes_is_refused_at_once(tmp_path, claimed, old):
+    honest = save({"nn_state": {"conv_out.weight": torch.zeros(12345)}}, tmp_path / "honest.p", old=old)
+    # The pickled length, two bytes long, becomes one of eight bytes.
+    lie = b"\x8a\x08" + claimed.to_bytes(8, "little")
+    path = tmp_path / "model.p"
+    if old:
+        path.write_bytes(honest.read_bytes().replace(b"M90", lie))
+    else:
+        with zipfile.ZipFile(honest) as archive:
+            members = {name: archive.read(name) for name in archive.namelist()}
+        members["honest/data.pkl"] = members["honest/data.pkl"].replace(b"M90", lie)
+        make_zip(path, members)
+    started = time.perf_counter()
+    with pytest.raises(ModelError, match="a damaged torch file"):
+        import_checkpoint(path)
+    assert time.perf_counter() - started < 5
+
+
 def test_options_that_do_not_fit_the_network_are_a_sentence(published_folder):
     options = {**PUBLISHED_OPTIONS, "transform_signal": ["fnet.transforms.Resizer((0.5, 0.5))"]}
     (published_folder / "train_options.json").write_text(json.dumps(options))
