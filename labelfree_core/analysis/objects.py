@@ -124,7 +124,7 @@ def find_objects(
     -------
     labels : int32 array, same shape
     """
-    if threshold is None and _is_labelled(voxels):
+    if threshold is None and is_labelled(voxels):
         return _renumbered(voxels)
     return label(mask(voxels, threshold), method=method)
 
@@ -250,7 +250,7 @@ def _renumbered(voxels: np.ndarray) -> np.ndarray:
     return np.unique(voxels, return_inverse=True)[1].reshape(voxels.shape).astype(np.int32)
 
 
-def _is_labelled(voxels: np.ndarray) -> bool:
+def is_labelled(voxels: np.ndarray) -> bool:
     """Tell a label image: whole numbers from 0, several of them, in patches."""
     if voxels.dtype.kind not in "iu" or voxels.min() != 0 or voxels.max() < 2 or not _patchy(voxels):
         return False

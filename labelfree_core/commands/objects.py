@@ -1,0 +1,114 @@
+"""``labelfree objects``: one line per object: size, place, brightness, and whether another has it too."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from labelfree_core.commands.common import (
+    Verbs,
+    add_image_options,
+    add_json,
+    add_yes,
+    load,
+    output_path,
+    say,
+    say_json,
+    wanted_from,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from labelfree_core.analysis.matching import Matching
+    from labelfree_core.analysis.objects import ObjectRow
+    from labelfree_core.images.stack import ImageStack
+
+
+def register(verbs: Verbs) -> None:
+    """Add the verb."""
+    parser = verbs.add_parser("objects", help="measure every object", description=__doc__)
+    parser.add_argument("file", metavar="FILE", help="image, mask, or label image")
+    parser.add_argument("--output", required=True, metavar="OUT.csv")
+    parser.add_argument(
+        "--against", metavar="OTHER", help="the observed image: matched, missed and extra objects"
+    )
+    parser.add_argument("--method", choices=("connected", "watershed"), default="connected")
+    parser.add_argument("--threshold", type=float, metavar="T", help="in FILE's units; default Otsu's")
+    add_image_options(parser)
+    add_image_options(parser, "against")
+    add_yes(parser)
+    add_json(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Measure the objects of one image, or pair those of two."""
+    from labelfree_core.analysis.objects import find_objects, to_csv
+    from labelfree_core.images.writing import write_bytes
+
+    output = output_path(arguments.output, arguments.file, *filter(None, [arguments.against]))
+    stack = load(arguments.file, wanted_from(arguments))
+    if arguments.against:
+        rows, matching, stack = _against(stack, arguments)
+    else:
+        labels = find_objects(stack.voxels, threshold=arguments.threshold, method=arguments.method)
+        rows, matching = _measured(labels, stack, {}), None
+    write_bytes(output, to_csv(rows, axes=stack.axes).encode())
+    counts: dict[str, object] = {"count": sum(row.status != "missed" for row in rows)}
+    if matching is not None:
+        counts |= {
+            "matched": len(matching.pairs),
+            "missed": len(matching.missed),
+            "extra": len(matching.extra),
+        }
+    if arguments.json:
+        size = None if stack.voxel_size_um is None else list(stack.voxel_size_um)
+        say_json({"output": str(output), **counts, "voxel_size_um": size, "match_iou": 0.5})
+    else:
+        say(f"{output}: " + ", ".join(f"{value} {name}" for name, value in counts.items()))
+
+
+def _against(
+    stack: ImageStack, arguments: argparse.Namespace
+) -> tuple[tuple[ObjectRow, ...], Matching, ImageStack]:
+    """Return the rows of FILE (matched or extra), then those that only OTHER has (missed)."""
+    from labelfree_core.analysis.alignment import align_grids
+    from labelfree_core.analysis.matching import match, with_status
+    from labelfree_core.analysis.objects import find_objects
+
+    wanted = wanted_from(arguments, "against", propose="observed")
+    other = load(arguments.against, wanted)
+    _same_grid(stack, other)
+    other, stack = align_grids(other, stack)
+    labels = find_objects(stack.voxels, threshold=arguments.threshold, method=arguments.method)
+    truth = find_objects(other.voxels, method=arguments.method)
+    matching = match(truth, labels)
+    both = {"against": other.voxels}
+    rows = with_status(_measured(labels, stack, both), matching, observed=False)
+    theirs = with_status(_measured(truth, stack, both), matching, observed=True)
+    missed = tuple(row for row in theirs if row.status == "missed")
+    # Labels of OTHER count on after those of FILE, so that every line has its own number.
+    return rows + tuple(replace(row, label=row.label + int(labels.max())) for row in missed), matching, stack
+
+
+def _same_grid(stack: ImageStack, other: ImageStack) -> None:
+    """Refuse to resample label images: their numbers can't be averaged."""
+    from labelfree_core.analysis.objects import is_labelled
+    from labelfree_core.errors import ImageError
+
+    if stack.shape != other.shape and (is_labelled(stack.voxels) or is_labelled(other.voxels)):
+        raise ImageError(
+            f"{other.origin.name} has the shape {other.shape} and {stack.origin.name} {stack.shape}; labels "
+            "are compared on one grid. Predict on the input's own grid."
+        )
+
+
+def _measured(
+    labels: np.ndarray, stack: ImageStack, channels: dict[str, np.ndarray]
+) -> tuple[ObjectRow, ...]:
+    from labelfree_core.analysis.objects import table
+
+    images = {stack.origin.channel_name or "intensity": stack.voxels, **channels}
+    return table(labels, voxel_size_um=stack.voxel_size_um, channels=images)
