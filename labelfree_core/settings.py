@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from labelfree_core.errors import LabelFreeError
 
@@ -93,6 +93,13 @@ class Settings:
             idle_minutes=_number(source, "IDLE_MINUTES", given.idle_minutes),
             engine=source.get("LABELFREE_ENGINE", given.engine),
         )
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables that make another process read these settings."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {
+            f"LABELFREE_{name.upper()}": str(value) for name, value in values.items() if value is not None
+        }
 
 
 def _number(source: Mapping[str, str], name: str, default: float) -> float:

@@ -26,6 +26,7 @@ from labelfree_core.inference.streaming import CHOICES, WHOLE, Streaming, run_un
 from labelfree_core.models.unet import FNet
 
 _LOG = logging.getLogger(__name__)
+_LAYOUTS = {4: torch.channels_last, 5: torch.channels_last_3d}
 _MEMORY_MESSAGES = (
     "out of memory",
     "can't allocate memory",
@@ -102,11 +103,15 @@ class Engine:
         keep_large_buffers()
         self.device = device
         ready = interruptible(folded(network)).to(device)
-        self.ndim = _ndim(ready)
-        self.layout = torch.channels_last_3d if self.ndim == 3 else torch.channels_last
+        self.ndim = _ndim(network)
+        self.layout = _LAYOUTS[self.ndim + 2]
         if device == "mps" and self.ndim == 3:
             self.layout = torch.contiguous_format  # Apple's backend has no channels_last_3d
-        self.network = ready.to(memory_format=self.layout)  # type: ignore[call-overload]
+        if self.layout is not torch.contiguous_format:
+            for weight in ready.parameters():  # a network for stacks may have weights of both kinds
+                if weight.dim() in _LAYOUTS:
+                    weight.data = weight.data.contiguous(memory_format=_LAYOUTS[weight.dim()])
+        self.network = ready
         self.divisor: tuple[int, ...] = tuple(getattr(network, "divisor", (1,) * self.ndim))
         self.halo: tuple[int, ...] = tuple(getattr(network, "halo", (32,) * self.ndim))
         self.choices = CHOICES if isinstance(network, FNet) else (WHOLE,)
@@ -212,8 +217,8 @@ def _apply(network: nn.Module, x: Tensor, how: Streaming) -> Tensor:
 
 
 def _ndim(network: nn.Module) -> int:
-    for parameter in network.parameters():
-        if parameter.dim() >= 4:
-            # An image network begins with a convolution: (out, in, [z,] y, x).
-            return int(getattr(network, "ndim", parameter.dim() - 2))
-    return int(getattr(network, "ndim", 2))
+    divisor = getattr(network, "divisor", None)
+    if isinstance(divisor, tuple):
+        return len(divisor)
+    # An image network begins with a convolution: (out, in, [z,] y, x).
+    return next(p.dim() - 2 for p in network.parameters() if p.dim() >= 4)

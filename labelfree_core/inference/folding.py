@@ -59,6 +59,11 @@ def _fold_sequence(sequence: nn.Sequential) -> None:
     for (i, conv), (j, norm) in pairwise(sequence.named_children()):
         if isinstance(conv, _CONVOLUTIONS) and isinstance(norm, _NORMS):
             _fold_into(sequence, i, j)
+    previous: nn.Module | None = None
+    for part in sequence.children():
+        if isinstance(part, nn.ReLU) and isinstance(previous, _CONVOLUTIONS):
+            part.inplace = True  # nobody else sees what the convolution made
+        previous = previous if isinstance(part, nn.Identity) else part
 
 
 def _fold_into(parent: nn.Module, conv_name: str, norm_name: str, *, transpose: bool = False) -> None:

@@ -10,6 +10,7 @@ from labelfree_core.inference import interruptible
 from labelfree_core.inference.engine import Engine, OutOfMemory, choose_device, devices
 from labelfree_core.inference.layout import layout
 from labelfree_core.inference.running import run
+from labelfree_core.models.compact import Compact2d, Compact3d
 from labelfree_core.models.unet import FNet
 from tests.core.inference.conftest import shake
 
@@ -130,6 +131,16 @@ def test_work_is_reported_often_enough_to_stop_within_a_second() -> None:
 
 def test_auto_is_a_device_of_this_machine() -> None:
     assert choose_device("auto") in {device.name for device in devices()}
+
+
+@pytest.mark.parametrize(("kind", "shape"), [(Compact2d, (64, 80)), (Compact3d, (8, 64, 80))])
+def test_our_own_networks_keep_their_numbers_too(kind: type, shape: tuple[int, ...]) -> None:
+    torch.manual_seed(0)
+    net, x = shake(kind(widths=(8, 16, 24))), image(*shape)
+    engine = Engine(net)
+    assert relative_l2(engine.run(x), plain(net, x)) <= 1e-5
+    assert len(engine.divisor) == engine.ndim == len(shape)
+    assert engine.cost(shape).flops > 0
 
 
 @pytest.mark.gpu

@@ -1,0 +1,177 @@
+"""
+The process that predicts for the web pages: ``python -m labelfree_core.inference.worker``.
+
+It reads one JSON message a line from its standard input and answers in the same way. A
+process of its own can be stopped at any moment, gives all its memory back, and can die
+without taking the pages along. It is started as a plain program, not forked: whatever the
+pages run as their main module is never imported here. When its input closes it ends.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import queue
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TextIO
+
+import numpy as np
+
+from labelfree_core.errors import LabelFreeError, PredictionCancelled
+from labelfree_core.images.stack import ImageStack, Origin
+from labelfree_core.inference.options import PredictOptions, Progress
+from labelfree_core.inference.prediction import Prediction
+from labelfree_core.settings import Settings
+
+_LOG = logging.getLogger("labelfree.worker")
+Message = dict[str, object]
+Say = Callable[[Message], None]
+
+
+def main() -> int:
+    """Serve predictions until the input closes."""
+    say = _speaker(_own_output())
+    settings = Settings.read()
+    logging.basicConfig(level=os.environ.get("LABELFREE_LOG", "WARNING"), stream=sys.stderr)
+    if hasattr(os, "nice"):
+        os.nice(5)  # the pages answer first
+    work: queue.Queue[Message] = queue.Queue()
+    cancelled: set[str] = set()
+    threading.Thread(target=_listen, args=(work, cancelled), daemon=True).start()
+    import torch
+
+    if settings.threads is not None:
+        torch.set_num_threads(settings.threads)
+    say({"kind": "ready"})
+    while True:
+        _serve(work.get(), cancelled, say)
+
+
+def _listen(work: queue.Queue[Message], cancelled: set[str]) -> None:
+    for line in sys.stdin:
+        message = json.loads(line)
+        if message["kind"] == "cancel":
+            cancelled.add(message["job"])
+        else:
+            work.put(message)
+    # The pages have closed the input or are gone: nobody waits for what is being computed.
+    os._exit(0)
+
+
+def _serve(message: Message, cancelled: set[str], say: Say) -> None:
+    job = str(message["job"])
+
+    def progress(now: Progress) -> None:
+        if job in cancelled:
+            raise PredictionCancelled("The prediction was stopped.")
+        say({"kind": "progress", "job": job, **asdict(now)})
+
+    try:
+        prediction = _predict(message, progress)
+        say({"kind": "done", "job": job, "prediction": describe(prediction)})
+    except PredictionCancelled:
+        say({"kind": "cancelled", "job": job})
+    except LabelFreeError as problem:
+        say({"kind": "failed", "job": job, "problem": str(problem)})
+    except OSError as problem:
+        text = (
+            f"The computer could not keep the result ({problem.strerror or 'disk error'}). Free some disk "
+            "space and predict again."
+        )
+        say({"kind": "failed", "job": job, "problem": text})
+    except Exception:
+        _LOG.exception("prediction failed")
+        text = "The prediction failed because of an error in this software; the log of the server says more."
+        say({"kind": "failed", "job": job, "problem": text})
+    cancelled.discard(job)
+
+
+def _predict(message: Message, progress: Callable[[Progress], None]) -> Prediction:
+    from labelfree_core.inference.predict import predict
+
+    folder = Path(str(message["folder"]))
+    stack = read_stack(message["stack"], folder)  # type: ignore[arg-type]
+    options = read_options(message["options"])  # type: ignore[arg-type]
+    prediction = predict(stack, str(message["model"]), options=options, progress=progress)
+    np.save(folder / "output.npy", prediction.voxels, allow_pickle=False)
+    return prediction
+
+
+def describe_stack(stack: ImageStack) -> Message:
+    """Return all of a stack but its voxels, JSON-ready."""
+    size = None if stack.voxel_size_um is None else list(stack.voxel_size_um)
+    return {"voxel_size_um": size, "origin": asdict(stack.origin), "units": stack.units}
+
+
+def read_stack(about: dict, folder: Path) -> ImageStack:
+    """Undo :func:`describe_stack`, with the voxels in *folder*."""
+    size = None if about["voxel_size_um"] is None else tuple(about["voxel_size_um"])
+    voxels = np.load(folder / "input.npy", allow_pickle=False)
+    return ImageStack(voxels, size, Origin(**about["origin"]), about["units"])
+
+
+def read_options(values: dict) -> PredictOptions:
+    """Build the options that ``dataclasses.asdict`` took apart."""
+    tile = values.get("tile")
+    return PredictOptions(**{**values, "tile": None if tile is None else tuple(tile)})
+
+
+def describe(prediction: Prediction) -> Message:
+    """Return all of a prediction but its voxels, JSON-ready."""
+    names = (
+        "grid",
+        "structure",
+        "model_id",
+        "model_sha256",
+        "device",
+        "units",
+        "seconds",
+        "recipe",
+    )
+    values: Message = {name: getattr(prediction, name) for name in names}
+    lists: Message = {
+        "voxel_size_um": list(prediction.voxel_size_um),
+        "notes": list(prediction.notes),
+        "origin": asdict(prediction.origin),
+    }
+    return {**values, **lists}
+
+
+def read_prediction(about: dict, folder: Path) -> Prediction:
+    """Undo :func:`describe`, with the voxels in *folder*."""
+    return Prediction(
+        **{
+            **about,
+            "voxels": np.load(folder / "output.npy", allow_pickle=False),
+            "voxel_size_um": tuple(about["voxel_size_um"]),
+            "notes": tuple(about["notes"]),
+            "origin": Origin(**about["origin"]),
+        }
+    )
+
+
+def _own_output() -> TextIO:
+    """Keep the standard output for messages; what a library prints goes to the error output."""
+    ours = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    return ours
+
+
+def _speaker(output: TextIO) -> Say:
+    def say(message: Message) -> None:
+        try:
+            output.write(json.dumps(message) + "\n")
+            output.flush()
+        except OSError:  # the pages are gone
+            os._exit(0)
+
+    return say
+
+
+if __name__ == "__main__":
+    sys.exit(main())

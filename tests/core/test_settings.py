@@ -1,0 +1,29 @@
+"""Limits come from the environment, and a wrong one is a sentence."""
+
+import pytest
+
+from labelfree_core.errors import LabelFreeError
+from labelfree_core.settings import Settings
+
+
+def test_an_empty_environment_gives_the_defaults() -> None:
+    assert Settings.read({}) == Settings()
+
+
+def test_settings_survive_the_way_through_an_environment() -> None:
+    chosen = Settings(memory_share=0.25, memory_mib=900, threads=1, model_uploads=False, idle_minutes=2)
+    assert Settings.read(chosen.environment()) == chosen
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("LABELFREE_THREADS", "many", "LABELFREE_THREADS is 'many'; it has to be a number"),
+        ("LABELFREE_QUEUE", "0", "LABELFREE_QUEUE is 0; it has to be positive"),
+        ("LABELFREE_MEMORY_SHARE", "2", r"more than 0 and at most 1"),
+        ("LABELFREE_MODEL_UPLOADS", "perhaps", "has to be true or false"),
+    ],
+)
+def test_a_wrong_limit_is_named(name: str, value: str, sentence: str) -> None:
+    with pytest.raises(LabelFreeError, match=sentence):
+        Settings.read({name: value})
