@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from labelfree_core.images.choice import Choice
 from labelfree_core.images.reading import ImageFile
-from labelfree_core.images.thumbnails import spread, stack_axis
+from labelfree_core.images.thumbnails import every, stack_axis
 
 _LOOK_PLANES = 12
 _LOOK_PX = 256
@@ -117,11 +117,11 @@ def _look(file: ImageFile, axis: str) -> npt.NDArray[np.float32]:
     for side in "YX":
         start = max(0, (file.sizes[side] - _LOOK_PX) // 2)
         parts[side] = slice(start, start + _LOOK_PX)
-    planes = []
-    for number in spread(file.sizes[axis], _LOOK_PLANES):
-        plane = file.region(tuple(number if a == axis else parts[a] for a in file.axes)).astype(np.float32)
-        planes.append(np.nan_to_num(plane, nan=0.0, posinf=0.0, neginf=0.0))
-    return np.stack(planes)
+    parts[axis] = every(file.sizes[axis], _LOOK_PLANES)
+    kept = [a for a in file.axes if isinstance(parts[a], slice)]
+    voxels = file.region(tuple(parts[a] for a in file.axes)).astype(np.float32)
+    voxels = voxels.transpose([kept.index(a) for a in (axis, "Y", "X")])
+    return np.nan_to_num(voxels, nan=0.0, posinf=0.0, neginf=0.0)
 
 
 def _neighbours_alike(planes: npt.NDArray[np.float32]) -> float:

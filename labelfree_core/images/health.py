@@ -18,6 +18,7 @@ __all__ = ["Finding", "examine"]
 
 _ORDER = {"severe": 0, "warning": 1, "note": 2, "ok": 3}
 _LOOK_PLANES = 7
+_WINDOW_PX = 768
 
 
 def examine(stack: ImageStack, *, expected: str = "bright-field") -> tuple[Finding, ...]:
@@ -54,17 +55,20 @@ def examine(stack: ImageStack, *, expected: str = "bright-field") -> tuple[Findi
         health_light.saturation(stack.voxels),
         health_light.grey_levels(stack.voxels),
     ]
+    # The middle shows noise, stripes and halos as well as the whole, in less time.
+    y, x = (max(0, (n - _WINDOW_PX) // 2) for n in planes.shape[1:])
+    middle = planes[:, y : y + _WINDOW_PX, x : x + _WINDOW_PX]
     if min(planes.shape[1:]) >= 32:
         findings += [
-            health_light.noise_only(planes),
-            health_light.stripes(planes),
+            health_light.noise_only(middle),
+            health_light.stripes(middle),
             health_light.uneven_light(planes),
             health_light.jpeg_blocks(planes),
             health_light.inverted(planes),
             health_planes.focus(stack),
         ]
         if expected == "bright-field":
-            findings.append(health_light.halo(planes))
+            findings.append(health_light.halo(middle))
     if stack.voxels.ndim == 3:
         findings += [
             health_planes.few_planes(stack),

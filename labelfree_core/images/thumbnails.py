@@ -79,14 +79,28 @@ def survey(
     along = stack_axis(letters, file.shape)
     parts: dict[str, int | slice] = {"Y": slice(None), "X": slice(None), "C": 0 if colour else channel}
     parts["S"] = (slice(None) if channel == LUMINANCE else channel) if colour else 0
+    parts[along] = every(sizes.get(along, 1), planes)
     kept = [axis for axis in letters if isinstance(parts.get(axis, 0), slice)]
-    order = [kept.index(axis) for axis in "YXS" if axis in kept]
-    out = []
-    for number in spread(sizes.get(along, 1), planes):
-        parts[along] = number
-        plane = file.region(tuple(parts.get(axis, 0) for axis in letters)).transpose(order).astype(np.float32)
-        out.append(plane[..., :3] @ LUMINANCE_WEIGHTS if plane.ndim == 3 else plane)
-    return np.stack(out)
+    # One reading for all planes: opening a file of thousands of pages is what takes time.
+    raw = file.region(tuple(parts.get(axis, 0) for axis in letters))
+    order = [kept.index(axis) for axis in (along, *"YXS") if axis in kept]
+    voxels: npt.NDArray[np.float32] = raw.transpose(order).astype(np.float32)
+    if isinstance(parts["S"], slice):
+        voxels = voxels[..., :3] @ LUMINANCE_WEIGHTS
+    return voxels if voxels.ndim == 3 else voxels[None]
+
+
+def every(count: int, most: int) -> slice:
+    """
+    Slice of at most *most* of *count* planes, evenly spaced.
+
+    Examples
+    --------
+    >>> every(9, 3), every(2, 16)
+    (slice(1, 9, 3), slice(0, 2, 1))
+    """
+    step = max(1, -(-count // most))
+    return slice((step - 1) // 2, count, step)
 
 
 def spread(count: int, most: int) -> list[int]:

@@ -206,6 +206,10 @@ def _notes(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries, info: ome.Om
         )
     elif tif.pages.first.description.lstrip()[:200].count("OME") and info is None:
         notes.append("The file's OME description is damaged, so it names no channels, axes or voxel size.")
+    if int(tif.pages.first.photometric) == 0:
+        notes.append(
+            "The file says that its highest value is black; if the image looks like a negative, invert it."
+        )
     return tuple(notes)
 
 
