@@ -1,7 +1,7 @@
 """
 Our own small U-Nets, designed for a laptop's CPU.
 
-Two choices make them fast where most time goes, at full resolution: the image is folded two by two into
+Two choices make them fast where most time goes, at full resolution: squares of pixels are folded into
 channels before the first convolution and unfolded after the last, and a z-stack is seen as blocks of
 neighbouring planes folded into channels, so that every convolution is a two-dimensional one (PyTorch's
 three-dimensional ones are slow on a CPU when they are thin).
@@ -14,8 +14,6 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-
-FOLD = 2
 
 
 def _two_convolutions(n_in: int, n_out: int) -> nn.Sequential:
@@ -31,14 +29,16 @@ def _two_convolutions(n_in: int, n_out: int) -> nn.Sequential:
 
 class Compact2d(nn.Module):
     """
-    A U-Net for planes that works at half resolution with every pixel's detail kept in channels.
+    A U-Net for planes that works at a fraction of the resolution, with every pixel's detail in channels.
 
     Parameters
     ----------
     n_in, n_out : int
         Channels in and out.
     widths : sequence of int
-        Channels at 1/2, 1/4, 1/8 ... of the resolution.
+        Channels at 1/fold, 1/(2 fold), 1/(4 fold) ... of the resolution.
+    fold : int
+        Side in pixels of the squares that become channels.
 
     Attributes
     ----------
@@ -53,25 +53,27 @@ class Compact2d(nn.Module):
     (4, 4)
     """
 
-    def __init__(self, n_in: int = 1, n_out: int = 1, widths: Sequence[int] = (32, 64, 128, 192)) -> None:
+    def __init__(
+        self, n_in: int = 1, n_out: int = 1, widths: Sequence[int] = (32, 64, 128, 192), fold: int = 2
+    ) -> None:
         super().__init__()
-        inputs = (n_in * FOLD**2, *widths[:-1])
-        self.fold = nn.PixelUnshuffle(FOLD)
+        inputs = (n_in * fold**2, *widths[:-1])
+        self.fold = nn.PixelUnshuffle(fold)
         self.encode = nn.ModuleList(_two_convolutions(a, b) for a, b in zip(inputs, widths, strict=True))
         self.down = nn.MaxPool2d(2)
         self.up = nn.ModuleList(
             nn.ConvTranspose2d(below, here, 2, stride=2) for here, below in pairwise(widths)
         )
         self.decode = nn.ModuleList(_two_convolutions(2 * here, here) for here in widths[:-1])
-        self.head = nn.Conv2d(widths[0], n_out * FOLD**2, 3, padding=1)
-        self.unfold = nn.PixelShuffle(FOLD)
+        self.head = nn.Conv2d(widths[0], n_out * fold**2, 3, padding=1)
+        self.unfold = nn.PixelShuffle(fold)
         levels = len(widths)
-        self.divisor = (FOLD * 2 ** (levels - 1),) * 2
+        self.divisor = (fold * 2 ** (levels - 1),) * 2
         # Two 3 x 3 convolutions a level on the way down and up and one at the end, and the place of a
         # pixel within its coarsest cell; rounded up, since tiles start on multiples of the divisor.
         coarsest = self.divisor[0]
         convolutions = 1 + sum(2 * 2**k * (1 if k == levels - 1 else 2) for k in range(levels))
-        reach = FOLD * convolutions + coarsest - 1
+        reach = fold * convolutions + coarsest - 1
         self.halo = (-(-reach // coarsest) * coarsest,) * 2
 
     def forward(self, x: Tensor) -> Tensor:
@@ -98,7 +100,7 @@ class Compact3d(nn.Module):
     ----------
     n_in, n_out : int
         Channels in (1) and out.
-    widths : sequence of int
+    widths, fold
         As for :class:`Compact2d`.
     block, context : int
         Planes predicted at once, and planes seen beyond them.
@@ -111,10 +113,12 @@ class Compact3d(nn.Module):
         widths: Sequence[int] = (48, 96, 160, 224),
         block: int = 4,
         context: int = 6,
+        *,
+        fold: int = 2,
     ) -> None:
         super().__init__()
         self.n_in, self.n_out, self.block, self.context = n_in, n_out, block, context
-        self.planes = Compact2d(n_in * (block + 2 * context), n_out * block, widths)
+        self.planes = Compact2d(n_in * (block + 2 * context), n_out * block, widths, fold)
         self.divisor = (block, *self.planes.divisor)
         self.halo = (-(-context // block) * block, *self.planes.halo)
 
