@@ -62,7 +62,7 @@ def start(options: argparse.Namespace) -> int:
     say(f"Starting the app at {address} (stop it with Ctrl+C)")
     if not options.no_browser:
         threading.Thread(target=open_when_ready, args=(address,), daemon=True).start()
-    command = [python(), "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
+    command = [str(python()), "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
     return subprocess.run(command, cwd=ROOT, check=False).returncode
 
 
@@ -85,7 +85,7 @@ def prepare(tools: tuple[str, ...] = ()) -> None:
         say(f"Making a virtual environment in {VENV.name}")
         subprocess.run([sys.executable, "-m", "venv", str(VENV)], check=True)
     say("Installing (the first time this takes some minutes, and about 2 GB of disk)")
-    pip = [python(), "-m", "pip", "install", "--disable-pip-version-check", "--quiet"]
+    pip = [str(python()), "-m", "pip", "install", "--disable-pip-version-check", "--quiet"]
     subprocess.run([*pip, "-r", str(requirements), *tools], cwd=ROOT, check=True)
     # Without dependencies: they are the pinned ones from above. Gives the command `labelfree`.
     subprocess.run([*pip, "--no-deps", "--editable", "."], cwd=ROOT, check=True)

@@ -1,0 +1,19 @@
+"""The app: one look for all pages, and the menu. Start it with ``python start.py``."""
+
+import streamlit as st
+
+from pages.components import layout, links
+
+st.set_page_config(page_title="labelfree", page_icon=":material/biotech:", layout="wide")
+layout.style()
+menu = {
+    name: st.Page(f"pages/{name}.py", title=title, icon=f":material/{icon}:", default=name == "start")
+    for name, title, icon in layout.PAGES
+}
+chosen = st.navigation(list(menu.values()), position="top")
+wanted = links.take_wanted_page()
+if wanted is not None:
+    st.switch_page(menu[wanted[0]], query_params=wanted[1])
+links.follow()
+chosen.run()
+layout.footer()

@@ -1,0 +1,176 @@
+"""One model over many images: who is in, how far each is, and what comes out."""
+
+from __future__ import annotations
+
+import csv
+import io
+import zipfile
+
+import streamlit as st
+
+from labelfree_core.analysis.display import limits, picture
+from labelfree_core.errors import LabelFreeError
+from labelfree_core.images import samples
+from labelfree_core.images.writing import encode_stack
+from labelfree_core.models.store import ModelEntry
+from labelfree_core.reports.recipe import recipe, to_json
+from labelfree_core.reports.sheet import Tile, contact_sheet
+from pages.components import cached, downloads, opening, running, words
+from pages.components.session import BatchItem, Session
+
+# Fewer than the queue allows one person, so that a single prediction still gets through beside a batch.
+IN_FLIGHT = 2
+CELL_COLUMNS = 4
+
+
+def add_samples(work: Session, ids: list[str]) -> None:
+    """Put shipped samples on the list."""
+    for sample in samples.samples():
+        if sample.id in ids:
+            _add(
+                work,
+                BatchItem(sample.title),
+                lambda s=sample: opening.open_path(work, s.path, s.path.name, sample=s.id),
+            )
+
+
+def add_uploads(work: Session, uploads: list) -> None:
+    """Put uploads on the list; one that can't be opened stays there with its reason."""
+    for upload in uploads:
+        _add(work, BatchItem(upload.name), lambda u=upload: opening.open_upload(work, u, u.name))
+
+
+def _add(work: Session, item: BatchItem, open_it: object) -> None:
+    try:
+        item.opened = open_it()  # type: ignore[operator]
+        if item.opened.transmitted is None:
+            item.problem = (
+                f"{item.name}: no channel has the name or the look of transmitted light. Open it on the "
+                "Start page, say which channel it is, and add it again; the choice is remembered."
+            )
+    except LabelFreeError as problem:
+        item.problem = str(problem)
+    work.batch.append(item)
+
+
+def start(work: Session, entry: ModelEntry) -> None:
+    """Begin anew with this model; files that could not be opened keep their reason."""
+    work.batch_model, work.batch_running = str(entry.folder), True
+    for item in work.batch:
+        item.job, item.prediction = "", None
+        if item.opened is not None and item.opened.transmitted is not None:
+            item.problem = ""
+
+
+def advance(work: Session) -> None:
+    """Fetch what is ready, and hand the next images to the worker."""
+    flying = 0
+    for item in work.batch:
+        try:
+            if item.job:
+                _fetch(work, item)
+            elif work.batch_running and flying < IN_FLIGHT and not item.problem and item.prediction is None:
+                _submit(work, item)
+        except LabelFreeError as problem:
+            item.job, item.problem = "", str(problem)
+        flying += bool(item.job)
+    if not flying:
+        work.batch_running = False
+
+
+def _fetch(work: Session, item: BatchItem) -> None:
+    state = cached.service().job(item.job, work.owner)
+    item.fraction = state.fraction
+    if state.state in ("queued", "running"):
+        return
+    item.job = ""
+    item.prediction = state.prediction
+    if state.prediction is None:
+        item.problem = state.problem or "Cancelled."
+
+
+def _submit(work: Session, item: BatchItem) -> None:
+    opened = item.opened
+    if opened is None or opened.transmitted is None:
+        return
+    item.fraction = 0.0
+    # Read here and not kept: a batch of large files must not fill the memory.
+    item.job = cached.service().submit(
+        work.owner, opened.read(opened.transmitted), work.batch_model, running.options(work, grid="input")
+    )
+
+
+@st.fragment(run_every=running.POLL_SECONDS)
+def progress(work: Session) -> None:
+    """Show each image with its own progress, and let the person stop."""
+    advance(work)
+    show_list(work)
+    if not work.batch_running:
+        st.rerun()
+    if st.button("Stop", key="stop-batch"):
+        work.batch_running = False
+        for item in work.batch:
+            if item.job:
+                cached.service().cancel(item.job, work.owner)
+        advance(work)
+        st.rerun()
+
+
+def show_list(work: Session) -> None:
+    """Show one line for each image: its progress, that it is ready, or what is wrong with it."""
+    for item in work.batch:
+        if item.problem:
+            st.error(
+                f"{words.plain(item.name)}: {item.problem}" if item.name not in item.problem else item.problem
+            )
+        elif item.job:
+            st.progress(item.fraction, text=f"{words.plain(item.name)}: {item.fraction:.0%}")
+        elif item.prediction is not None and work.batch_running:
+            st.progress(1.0, text=f"{words.plain(item.name)}: ready")
+        elif item.prediction is None:
+            st.caption(f"{words.plain(item.name)}: {'waiting' if work.batch_running else 'on the list'}")
+
+
+def tiles(work: Session) -> list[Tile]:
+    """Make one picture for each prediction: maximum projection between the tutorial's percentiles."""
+    found = []
+    for item in work.batch:
+        if item.prediction is not None and item.opened is not None:
+            mark = " (simulated)" if item.opened.file.simulated else ""
+            shown = picture(item.prediction.voxels, limits(item.prediction.voxels))
+            found.append(Tile(shown, f"{item.name}{mark}"))
+    return found
+
+
+def show_sheet(work: Session) -> None:
+    """Show the contact sheet, four in a row."""
+    shown = tiles(work)
+    for first in range(0, len(shown), CELL_COLUMNS):
+        for column, tile in zip(st.columns(CELL_COLUMNS), shown[first : first + CELL_COLUMNS], strict=False):
+            column.image(tile.picture, tile.caption, width="stretch", alt=f"Predicted, {tile.caption}")
+
+
+def sheet_png(work: Session) -> bytes:
+    """Write the contact sheet as one picture."""
+    return contact_sheet(tiles(work), columns=CELL_COLUMNS)
+
+
+def archive(work: Session) -> bytes:
+    """Write all predictions with their recipes, the contact sheet, and a list of what failed, as one zip."""
+    target, rows = io.BytesIO(), [("image", "model", "seconds", "problem")]
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as folder:
+        for number, item in enumerate(work.batch, 1):
+            found = item.prediction
+            if found is None or item.opened is None:
+                rows.append((item.name, "", "", item.problem))
+                continue
+            document = recipe(found, reading=downloads.reading(item.opened))
+            name = f"{number:03d}_{downloads.stem(found)}"
+            folder.writestr(f"{name}.ome.tif", encode_stack(found.stack, provenance=document))
+            folder.writestr(f"{name}.json", to_json(document))
+            rows.append((item.name, found.model_id, f"{found.seconds.get('total', 0):.2f}", ""))
+        folder.writestr("contact-sheet.png", sheet_png(work))
+        table = io.StringIO()
+        csv.writer(table, lineterminator="\n").writerows(rows)
+        folder.writestr("images.csv", table.getvalue())
+    return target.getvalue()

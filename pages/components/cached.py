@@ -1,0 +1,158 @@
+"""
+Core calls whose results outlive a rerun.
+
+Every key is a digest or another word for the content; arrays are never hashed, because Streamlit looks at a
+sample of a large one only and would return the answer for another image. What belongs to one person is kept
+in that person's session cache.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import streamlit as st
+
+from labelfree_core.analysis.alignment import Pair, align_grids, comparable
+from labelfree_core.analysis.scores import Scores, scores
+from labelfree_core.images import health, voxelsize
+from labelfree_core.images.health import Finding
+from labelfree_core.images.proposal import propose
+from labelfree_core.images.reading import open_image, thumbnail
+from labelfree_core.images.stack import ImageStack
+from labelfree_core.inference.options import Estimate, PredictOptions
+from labelfree_core.inference.prediction import Prediction
+from labelfree_core.inference.service import PredictionService
+from labelfree_core.models.store import ModelEntry, list_models
+from pages.components.session import Opened, Session
+
+
+@st.cache_resource(show_spinner=False)
+def service() -> PredictionService:
+    """Return the one worker behind a queue that predicts for everybody."""
+    return PredictionService()
+
+
+@st.cache_resource(show_spinner=False, ttl=20)
+def _installed_models() -> tuple[ModelEntry, ...]:
+    return list_models()
+
+
+def models(work: Session) -> tuple[ModelEntry, ...]:
+    """List the models of this installation, and those this person added for the session."""
+    own = work.path / "models"
+    added = list_models([own]) if own.is_dir() else ()
+    known = {entry.card.id for entry in added}
+    return (*added, *(entry for entry in _installed_models() if entry.card.id not in known))
+
+
+def refresh_models() -> None:
+    """Look for models again, after one was added for everybody."""
+    _installed_models.clear()
+
+
+@st.cache_resource(show_spinner=False, max_entries=64)
+def sample_picture(path: Path, modified: float) -> np.ndarray:
+    """Return the thumbnail of a shipped sample."""
+    file = open_image(path)
+    channel = propose(file).transmitted_channel.value
+    return thumbnail(file, channel if isinstance(channel, int) else 0, size_px=360)
+
+
+@st.cache_resource(show_spinner=False, scope="session", max_entries=64)
+def channel_picture(digest: str, axes: str, channel: int, _opened: Opened) -> np.ndarray:
+    """Return the thumbnail of one channel: maximum projection, white at the 99th percentile."""
+    return thumbnail(_opened.file, channel, size_px=320)
+
+
+@st.cache_resource(show_spinner=False, scope="session", max_entries=4)
+def _read(key: str, channel: int, _opened: Opened) -> ImageStack:
+    return _opened.read(channel)
+
+
+def stack(opened: Opened, channel: int) -> ImageStack:
+    """Read one channel of the open image, once."""
+    return _read(opened.reading_key, channel, opened)
+
+
+@st.cache_resource(show_spinner="Looking at the image …", scope="session", max_entries=8)
+def _findings(key: str, modality: str, _stack: ImageStack) -> tuple[Finding, ...]:
+    return health.examine(_stack, expected=modality)
+
+
+def findings(opened: Opened) -> tuple[Finding, ...]:
+    """Return what the file doctor says about the transmitted-light channel."""
+    if opened.transmitted is None:
+        return ()
+    return _findings(opened.key, opened.modality, stack(opened, opened.transmitted))
+
+
+def voxel_finding(opened: Opened, entry: ModelEntry) -> Finding | None:
+    """Hold the image's voxel size against the model's; None where one of them is not known."""
+    if opened.voxel_size_um is None or entry.card.voxel_size_um is None:
+        return None
+    return voxelsize.judge(opened.voxel_size_um, entry.card.voxel_size_um)
+
+
+@st.cache_resource(show_spinner="Estimating time and memory …", max_entries=64)
+def _estimate(
+    shape: tuple[int, ...], size: tuple[float, ...] | None, sha256: str, device: str, _entry: ModelEntry
+) -> Estimate:
+    from labelfree_core.inference.predict import (
+        estimate,
+    )  # starts PyTorch: only when somebody is about to predict
+
+    # A stand-in without memory of its own: what a prediction costs depends on the shape alone.
+    empty = ImageStack(np.broadcast_to(np.zeros((), np.uint16), shape), size)
+    return estimate(empty, _entry, options=PredictOptions(device=device))
+
+
+def estimate(opened: Opened, entry: ModelEntry, device: str) -> Estimate:
+    """Say what predicting the open image will take."""
+    shape = tuple(opened.sizes.get(axis, 1) for axis in ("ZYX" if opened.is_stack else "YX"))
+    return _estimate(shape, opened.voxel_size_um, entry.card.sha256, device, entry)
+
+
+def result_id(work: Session, prediction: Prediction) -> str:
+    """Name a prediction of this session for caches."""
+    origin, seconds = prediction.origin, prediction.seconds.get("total", 0.0)
+    made_by = f"{prediction.model_sha256}|{prediction.grid}|{seconds}"
+    return f"{origin.sha256}|{origin.channel_index}|{made_by}|{prediction.voxels.shape}"
+
+
+@st.cache_resource(show_spinner=False, scope="session", max_entries=4)
+def _pair(result: str, observed: str, _observed: ImageStack, _prediction: Prediction) -> Pair:
+    return comparable(_observed, _prediction.stack)
+
+
+def pair(work: Session, channel: int, prediction: Prediction) -> Pair:
+    """Lay an observed channel of the open image and a prediction on one grid, in one unit."""
+    assert work.image is not None
+    observed = f"{work.image.reading_key}|{channel}"
+    return _pair(result_id(work, prediction), observed, stack(work.image, channel), prediction)
+
+
+@st.cache_resource(show_spinner="Comparing …", scope="session", max_entries=16)
+def _scores(result: str, observed: str, _pair: Pair) -> Scores:
+    return scores(_pair.observed, _pair.predicted, units=_pair.units)
+
+
+def scored(work: Session, channel: int, prediction: Prediction) -> Scores:
+    """Score a prediction against an observed channel of the open image."""
+    assert work.image is not None
+    observed = f"{work.image.reading_key}|{channel}"
+    return _scores(result_id(work, prediction), observed, pair(work, channel, prediction))
+
+
+@st.cache_resource(show_spinner=False, scope="session", max_entries=4)
+def _on_grid(key: str, shape: tuple[int, ...], _signal: ImageStack, _prediction: ImageStack) -> np.ndarray:
+    return align_grids(_signal, _prediction)[0].voxels
+
+
+def transmitted(work: Session, prediction: Prediction) -> np.ndarray:
+    """Return the transmitted-light image on the grid of a prediction."""
+    image = work.image
+    assert image is not None
+    assert image.transmitted is not None
+    signal = stack(image, image.transmitted)
+    return _on_grid(image.key, prediction.voxels.shape, signal, prediction.stack)

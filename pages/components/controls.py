@@ -1,0 +1,92 @@
+"""What a person sets before a prediction: models, device, grid; and what it will take."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from labelfree_core.errors import LabelFreeError
+from labelfree_core.models.store import ModelEntry
+from pages.components import cached, cards, words
+from pages.components.session import Session
+
+COLUMNS = 4
+DEVICES = {"auto": "Automatic", "cpu": "Processor", "cuda": "NVIDIA GPU", "mps": "Apple GPU"}
+GRIDS = {
+    "input": "My image's own voxels",
+    "model": "The model's voxels",
+    "crop": "The model's voxels, cropped as in the tutorial",
+}
+
+
+def models(work: Session, entries: list[ModelEntry]) -> list[ModelEntry]:
+    """Show a card for each model, and return those that are chosen."""
+    image = work.image
+    assert image is not None
+    fitting = [entry for entry in entries if cards.fits(entry, image)]
+    if work.linked_model:
+        st.session_state[f"model-{work.linked_model}"] = True
+        work.chosen = [work.linked_model]
+    elif not work.chosen and fitting:
+        work.chosen = [fitting[0].card.id]
+    rest = [entry for entry in entries if entry not in fitting]
+    chosen = _grid(work, fitting or rest)
+    if fitting and rest:
+        open_it = any(entry.card.id in work.chosen for entry in rest)
+        with st.expander(f"{len(rest)} models made for other kinds of image", expanded=open_it):
+            chosen += _grid(work, rest)
+    work.chosen = [entry.card.id for entry in chosen]
+    return chosen
+
+
+def _grid(work: Session, entries: list[ModelEntry]) -> list[ModelEntry]:
+    image = work.image
+    assert image is not None
+    chosen = []
+    for start in range(0, len(entries), COLUMNS):
+        for column, entry in zip(st.columns(COLUMNS), entries[start : start + COLUMNS], strict=False):
+            with column:
+                if cards.choice(entry, image, chosen=entry.card.id in work.chosen):
+                    chosen.append(entry)
+    return chosen
+
+
+def settings(work: Session) -> None:
+    """Keep the choices that few people need out of sight."""
+    with st.popover("Settings", icon=":material/tune:"):
+        device = st.selectbox(
+            "Compute on",
+            list(DEVICES),
+            list(DEVICES).index(work.device),
+            DEVICES.__getitem__,
+            help="Automatic takes the fastest there is.",
+        )
+        now = "crop" if work.crop else work.grid
+        grid = st.radio(
+            "Voxels of the result",
+            list(GRIDS),
+            list(GRIDS).index(now),
+            format_func=GRIDS.__getitem__,
+            help="The published tutorial compares at the model's 0.29 µm, cropped to a multiple of 16.",
+        )
+        work.device = str(device)
+        work.grid, work.crop = ("model", True) if grid == "crop" else (str(grid), False)
+
+
+def estimate(work: Session, chosen: list[ModelEntry]) -> None:
+    """Say what the chosen predictions will take, and what speaks against them."""
+    image = work.image
+    assert image is not None
+    if not chosen:
+        st.caption("Choose at least one structure.")
+        return
+    missing = [entry for entry in chosen if work.result(entry.card.id) is None] or chosen
+    try:
+        found = [cached.estimate(image, entry, work.device) for entry in missing]
+    except LabelFreeError as problem:
+        st.error(str(problem))
+        return
+    seconds, peak = sum(each.seconds for each in found), max(each.peak_bytes for each in found)
+    name = DEVICES.get(found[0].device, found[0].device)
+    st.caption(f"About {words.duration(seconds)} and {words.memory(peak)} of memory on: {name}.")
+    for warning in dict.fromkeys(text for each in found for text in each.warnings):
+        st.caption(f":orange[:material/info:] {words.plain(warning)}")

@@ -1,0 +1,110 @@
+"""What all pages share: the frame, the line that says which image is open, and empty pages that teach."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+import streamlit as st
+
+from labelfree_core import __version__
+from pages.components import links, running, session
+from pages.components.session import Opened, Session
+
+# Address, title and icon, in the order of the menu.
+PAGES = (
+    ("start", "Start", "home"),
+    ("predict", "Predict", "auto_awesome"),
+    ("compare", "Compare", "compare"),
+    ("masks", "Masks", "gradient"),
+    ("untagged", "Untagged structure", "visibility_off"),
+    ("models", "Models", "menu_book"),
+)
+
+CSS = """
+<style>
+.block-container {max-width: 1680px; padding-top: 4.2rem; padding-bottom: 3rem;}
+h1 {font-weight: 650; letter-spacing: -0.02em; padding-bottom: 0.2rem;}
+[data-testid="stImage"] img {image-rendering: pixelated; border-radius: 4px;}
+.lf-lead {font-size: 1.12rem; line-height: 1.6; max-width: 62rem; opacity: 0.88;}
+.lf-mark {display: inline-block; font-size: 0.74rem; font-weight: 600; padding: 0.05rem 0.5rem;
+  border: 1px solid currentColor; border-radius: 1rem; opacity: 0.75; white-space: nowrap;}
+.lf-foot {font-size: 0.8rem; opacity: 0.6; padding-top: 2.5rem;}
+.lf-fact {font-size: 0.95rem; line-height: 1.5;}
+[data-testid="stMetricValue"] {font-variant-numeric: tabular-nums;}
+</style>
+"""
+
+
+def style() -> None:
+    """Apply the few rules that the theme can't say."""
+    st.html(CSS)
+
+
+def footer() -> None:
+    """Say on every page what a prediction is not."""
+    st.html(
+        '<div class="lf-foot">A prediction is a network\'s guess in z-scores of the training stain, not a '
+        f"measurement. Nothing leaves this computer. labelfree {__version__}</div>"
+    )
+
+
+def page(name: str, title: str, lead: str) -> Session:
+    """
+    Begin a page: guard, title, one sentence, and the open image.
+
+    Returns
+    -------
+    work : Session
+        This browser tab's session.
+    """
+    links.guard(name)
+    st.title(title)
+    st.html(f'<div class="lf-lead">{lead}</div>')
+    work = session.current()
+    running.collect(work)
+    return work
+
+
+def open_image_line(work: Session) -> None:
+    """Name the open image in one quiet line."""
+    image = work.image
+    if image is None:
+        return
+    size = image.voxel_size_um
+    parts = [
+        f"**{image.file.name}**",
+        " × ".join(str(n) for n in image.file.shape) + f" ({image.axes})",
+        "voxel size not known" if size is None else " × ".join(f"{s:.3g}" for s in size) + " µm",
+        f"input: {image.channel_label(image.transmitted)}",
+    ]
+    simulated = " :gray-badge[simulated]" if image.file.simulated else ""
+    st.caption(" · ".join(parts) + simulated)
+
+
+def need_image(work: Session) -> Opened:
+    """Return the open image; where there is none, stop here and show the way on."""
+    if work.image is not None:
+        open_image_line(work)
+        return work.image
+    empty(
+        "No image is open yet",
+        "This page works on a bright-field, phase-contrast or DIC image. Pick a sample or open your own on "
+        "the Start page; it takes one click.",
+        "start",
+        "Choose an image",
+    )
+
+
+def need_prediction(work: Session, what: str) -> None:
+    """Stop here, with the way on, where nothing has been predicted for the open image."""
+    if not work.results():
+        empty("Nothing is predicted yet", what, "predict", "Go to Predict")
+
+
+def empty(title: str, words: str, target: str, label: str) -> NoReturn:
+    """Show an empty state that says what belongs here and how to get there, and end the page."""
+    with st.container(border=True):
+        st.subheader(title, anchor=False)
+        st.write(words)
+        st.page_link(f"pages/{target}.py", label=label, icon=":material/arrow_forward:")
+    st.stop()

@@ -1,0 +1,76 @@
+"""From an upload, a sample or a folder to an open image with everything proposed that can be."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from pathlib import Path
+from typing import BinaryIO
+
+from labelfree_core.errors import ImageError
+from labelfree_core.images import samples
+from labelfree_core.images.proposal import propose
+from labelfree_core.images.reading import open_image
+from pages.components.session import Opened, Session
+
+# Enough of the person's own file name for the reader to see the format.
+LONGEST_SUFFIX = 12
+OTHER_STAIN = "another stain"
+SEGMENTATION = "segmentation"
+
+
+def open_path(work: Session, path: Path, name: str, *, sample: str = "") -> Opened:
+    """Open a file by its headers, and take its proposals, or what this person said about the like before."""
+    file = open_image(path, name=name)
+    found = propose(file)
+    stains = tuple(_stain(role.role, role.structure) for role in found.roles)
+    transmitted = found.transmitted_channel.value
+    size = found.voxel_size_um.value
+    known = work.remembered.get(tuple(file.channel_names)) if any(file.channel_names) else None
+    if known is not None and len(known[1]) == len(stains):
+        transmitted, stains = known
+    return Opened(
+        file=file,
+        digest=file.sha256,
+        axes=str(found.axes.value),
+        proposal=found,
+        transmitted=transmitted if isinstance(transmitted, int) else None,
+        stains=stains,
+        voxel_size_um=size if isinstance(size, tuple) else None,
+        sample=sample,
+    )
+
+
+def store_upload(work: Session, upload: BinaryIO, name: str) -> Path:
+    """Write an upload into the session's own folder, so that memory need not hold it."""
+    suffixes = "".join(Path(name).suffixes[-2:])[-LONGEST_SUFFIX:]
+    path = work.path / f"{secrets.token_hex(8)}{suffixes if suffixes.isascii() else ''}"
+    with path.open("xb") as target:
+        shutil.copyfileobj(upload, target, 1 << 20)
+    return path
+
+
+def open_upload(work: Session, upload: BinaryIO, name: str) -> Opened:
+    """Store an upload and open it; a file that is no image leaves nothing behind."""
+    path = store_upload(work, upload, name)
+    try:
+        return open_path(work, path, name)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+
+
+def open_sample(work: Session, sample: str) -> None:
+    """Make a shipped sample the open image."""
+    for known in samples.samples():
+        if known.id == sample:
+            work.image = open_path(work, known.path, known.path.name, sample=known.id)
+            return
+    names = ", ".join(known.id for known in samples.samples())
+    raise ImageError(f"There is no sample '{sample[:80]}'; there are {names}. Pick one on the Start page.")
+
+
+def _stain(role: str, structure: str) -> str:
+    if role == "stain":
+        return structure or OTHER_STAIN
+    return SEGMENTATION if role == "segmentation" else ""

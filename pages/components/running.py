@@ -1,0 +1,82 @@
+"""Predictions under way: start them, show how far they are, fetch what is ready."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from labelfree_core.errors import LabelFreeError
+from labelfree_core.inference.options import PredictOptions
+from labelfree_core.models.store import ModelEntry
+from pages.components import cached, words
+from pages.components.session import Session
+
+POLL_SECONDS = 0.5
+
+
+def start(work: Session, entries: list[ModelEntry]) -> None:
+    """Put one prediction for each model into the queue."""
+    image = work.image
+    assert image is not None
+    assert image.transmitted is not None
+    signal = cached.stack(image, image.transmitted)
+    for entry in entries:
+        key = work.result_key(entry.card.id)
+        work.problems.pop(key, None)
+        if key not in work.jobs:
+            work.jobs[key] = cached.service().submit(work.owner, signal, str(entry.folder), options(work))
+
+
+def options(work: Session, grid: str = "") -> PredictOptions:
+    """Say how this person wants predictions made."""
+    wanted = grid or work.grid
+    fit = "crop" if work.crop and wanted == "model" else "pad"
+    return PredictOptions(device=work.device, grid=wanted, fit=fit)
+
+
+def collect(work: Session) -> None:
+    """Take finished predictions over into the session."""
+    for key, job in list(work.jobs.items()):
+        try:
+            state = cached.service().job(job, work.owner)
+        except LabelFreeError as problem:  # forgotten after a long silence
+            del work.jobs[key]
+            work.problems[key] = str(problem)
+            continue
+        if state.state in ("queued", "running"):
+            continue
+        del work.jobs[key]
+        if state.prediction is not None:
+            work.keep(key, state.prediction)
+        elif state.state == "failed":
+            work.problems[key] = state.problem
+
+
+@st.fragment(run_every=POLL_SECONDS)
+def panel(work: Session) -> None:
+    """Show each prediction under way with its place, progress and a way to stop it."""
+    collect(work)
+    if not work.jobs:
+        st.rerun()
+    for key, job in list(work.jobs.items()):
+        state = cached.service().job(job, work.owner)
+        if state.state == "queued":
+            ahead = "next in the queue" if state.place <= 1 else f"{state.place} others come first"
+            text = f"{key.model}: {ahead}"
+        else:
+            left = "" if state.seconds_left is None else f", about {words.duration(state.seconds_left)} left"
+            text = f"{key.model}: {state.fraction:.0%}{left}"
+        bar, stop = st.columns([8, 1], vertical_alignment="bottom")
+        bar.progress(min(max(state.fraction, 0.0), 1.0), text=text)
+        if stop.button("Cancel", key=f"cancel-{job}", width="stretch"):
+            cancel(work, key.model, job)
+
+
+def cancel(work: Session, model: str, job: str) -> None:
+    """Stop one prediction; what is already there stays."""
+    try:
+        cached.service().cancel(job, work.owner)
+    except LabelFreeError as problem:
+        st.error(str(problem))
+        return
+    st.toast(f"{model} was cancelled.")
+    st.rerun()

@@ -1,0 +1,182 @@
+"""The one typed object that survives reruns and page changes. Each browser tab has its own."""
+
+from __future__ import annotations
+
+import tempfile
+import uuid
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import NamedTuple
+
+import streamlit as st
+
+from labelfree_core.images.proposal import Proposal
+from labelfree_core.images.reading import ImageFile
+from labelfree_core.images.stack import ImageStack
+from labelfree_core.inference.prediction import Prediction
+
+KEY = "work"
+# Predictions kept for one person; the oldest goes first. A large stack is 300 MB as float32.
+KEPT_BYTES = 2_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """
+    An open file, and what the person accepted or corrected about it.
+
+    ``transmitted`` is the channel that goes into the network, -1 for the luminance of a colour image, None
+    where nobody knows yet. ``stains`` has one word for each channel: what its stain shows, ``""`` where the
+    channel is no stain. ``voxel_size_um`` is (z, y, x) or (y, x); None where nobody knows yet.
+    """
+
+    file: ImageFile
+    digest: str
+    axes: str
+    proposal: Proposal
+    transmitted: int | None
+    stains: tuple[str, ...]
+    voxel_size_um: tuple[float, ...] | None
+    time: int = 0
+    sample: str = ""
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Length of each axis, by the accepted letters."""
+        return dict(zip(self.axes, self.file.shape, strict=True))
+
+    @property
+    def is_stack(self) -> bool:
+        """Whether there is more than one z plane."""
+        return self.sizes.get("Z", 1) > 1
+
+    @property
+    def observed(self) -> dict[int, str]:
+        """Channels with a stain, and what each stain shows."""
+        return {n: stain for n, stain in enumerate(self.stains) if stain and n != self.transmitted}
+
+    @property
+    def reading_key(self) -> str:
+        """Names how the file is read, whatever the channel."""
+        return f"{self.digest}|{self.axes}|{self.time}|{self.voxel_size_um}"
+
+    @property
+    def key(self) -> str:
+        """Names the voxels that go into the network, for caches and results."""
+        return f"{self.reading_key}|{self.transmitted}"
+
+    @property
+    def modality(self) -> str:
+        """Kind of transmitted light, by the channel's name; bright-field where it is silent."""
+        roles = {role.index: role for role in self.proposal.roles}
+        role = roles.get(self.transmitted if self.transmitted is not None else -1)
+        named = role is not None and role.role == "transmitted" and role.structure
+        return named if named in ("DIC", "phase contrast") else "bright-field"
+
+    def channel_label(self, channel: int | None) -> str:
+        """Name a channel for people."""
+        if channel is None:
+            return "not chosen"
+        labels = self.file.channels
+        return labels[channel] if 0 <= channel < len(labels) else "luminance"
+
+    def read(self, channel: int) -> ImageStack:
+        """Read one channel as accepted or corrected."""
+        return self.file.read(
+            channel=channel, time=self.time, axes=self.axes, voxel_size_um=self.voxel_size_um
+        )
+
+
+class ResultKey(NamedTuple):
+    """What a prediction was made from."""
+
+    image: str
+    model: str
+    grid: str
+
+
+@dataclass(slots=True)
+class BatchItem:
+    """One image of the page "Untagged structure"."""
+
+    name: str
+    opened: Opened | None = None
+    job: str = ""
+    prediction: Prediction | None = None
+    problem: str = ""
+    fraction: float = 0.0
+
+
+@dataclass(slots=True)
+class Session:
+    """Everything one person has opened, asked for and got."""
+
+    owner: str = field(default_factory=lambda: uuid.uuid4().hex)
+    # Removed with the session; an upload lives here once, not in memory.
+    folder: tempfile.TemporaryDirectory = field(
+        default_factory=lambda: tempfile.TemporaryDirectory(prefix="labelfree-")
+    )
+    image: Opened | None = None
+    predictions: dict[ResultKey, Prediction] = field(default_factory=dict)
+    jobs: dict[ResultKey, str] = field(default_factory=dict)
+    problems: dict[ResultKey, str] = field(default_factory=dict)
+    chosen: list[str] = field(default_factory=list)
+    grid: str = "input"
+    device: str = "auto"
+    crop: bool = False
+    batch: list[BatchItem] = field(default_factory=list)
+    batch_model: str = ""
+    batch_running: bool = False
+    add_note: str = ""
+    observed_choice: dict[str, int] = field(default_factory=dict)
+    thresholds: dict[str, float] = field(default_factory=dict)
+    remembered: dict[tuple[str, ...], tuple[int | None, tuple[str, ...]]] = field(default_factory=dict)
+    uploads: int = 0
+    open_problem: str = ""
+    linked_model: str = ""
+    linked_z: int | None = None
+
+    @property
+    def path(self) -> Path:
+        """The session's own folder."""
+        return Path(self.folder.name)
+
+    def result(self, model: str) -> Prediction | None:
+        """Return the prediction of this model for the open image at the chosen grid, if there is one."""
+        return None if self.image is None else self.predictions.get(self.result_key(model))
+
+    def result_key(self, model: str) -> ResultKey:
+        """Name the result of a model for the open image."""
+        return ResultKey("" if self.image is None else self.image.key, model, self.grid)
+
+    def results(self) -> dict[str, Prediction]:
+        """Return the predictions for the open image at the chosen grid, by model, in the order they came."""
+        if self.image is None:
+            return {}
+        here = (self.image.key, self.grid)
+        return {key.model: found for key, found in self.predictions.items() if (key.image, key.grid) == here}
+
+    def keep(self, key: ResultKey, prediction: Prediction) -> None:
+        """Add a prediction, and let the oldest go where there are too many."""
+        self.predictions.pop(key, None)
+        self.predictions[key] = prediction
+        while (
+            sum(p.voxels.nbytes for p in self.predictions.values()) > KEPT_BYTES and len(self.predictions) > 1
+        ):
+            self.predictions.pop(next(iter(self.predictions)))
+
+    def correct(self, **changes: object) -> None:
+        """Change what is known about the open image, and remember the channels for files of the same kind."""
+        if self.image is None:
+            return
+        self.image = replace(self.image, **changes)  # type: ignore[arg-type]
+        names = self.image.file.channel_names
+        if any(names):
+            self.remembered[tuple(names)] = (self.image.transmitted, self.image.stains)
+
+
+def current() -> Session:
+    """Return this browser tab's session; an empty one on the first visit."""
+    if KEY not in st.session_state:
+        st.session_state[KEY] = Session()
+    return st.session_state[KEY]

@@ -1,0 +1,132 @@
+"""Layers for the viewer, pictures for the pages, and which observed channel belongs to which prediction."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+
+from labelfree_core.analysis.display import limits
+from labelfree_core.inference.prediction import Prediction
+from pages.components import cached, words
+from pages.components.session import Opened, Session
+from pages.components.viewer import Layer
+
+
+def _letters(text: str) -> str:
+    return "".join(letter for letter in text.lower() if letter.isalnum())
+
+
+def observed_channel(work: Session, prediction: Prediction) -> int | None:
+    """Find the channel with the stain of the predicted structure: the person's choice, else by its name."""
+    image = work.image
+    assert image is not None
+    chosen = work.observed_choice.get(f"{image.digest}|{prediction.model_id}")
+    if chosen is not None and chosen in image.observed:
+        return chosen
+    same = [n for n, stain in image.observed.items() if _letters(stain) == _letters(prediction.structure)]
+    return same[0] if same else None
+
+
+def choose_result(work: Session, key: str) -> Prediction:
+    """Let the person pick among the predictions of the open image; the newest one first."""
+    found = work.results()
+    names = list(reversed(found))
+    if len(names) == 1:
+        return found[names[0]]
+    picked = st.segmented_control(
+        "Structure",
+        names,
+        default=names[0],
+        required=True,
+        format_func=lambda model: f"{found[model].structure} ({model})",
+        key=key,
+        persist_state="session",
+    )
+    return found.get(str(picked), found[names[0]])
+
+
+def choose_observed(work: Session, prediction: Prediction, key: str) -> int | None:
+    """Let the person say which channel holds the stain to compare with."""
+    image = work.image
+    assert image is not None
+    stains = image.observed
+    if not stains:
+        return None
+    now = observed_channel(work, prediction)
+    options = list(stains)
+    picked = st.selectbox(
+        "Observed stain",
+        options,
+        options.index(now) if now is not None else None,
+        lambda n: f"{image.channel_label(n)} ({stains[n]})",
+        key=f"{key}-{image.digest[:12]}-{prediction.model_id}",
+        placeholder=f"Which channel shows {prediction.structure}?",
+    )
+    if picked is not None:
+        work.observed_choice[f"{image.digest}|{prediction.model_id}"] = picked
+    return picked
+
+
+def layers(work: Session, predictions: list[Prediction]) -> list[Layer]:
+    """Lay transmitted light, and observed and predicted of each structure, over each other for the viewer."""
+    image = work.image
+    assert image is not None
+    first = predictions[0]
+    light = cached.transmitted(work, first)
+    name = image.channel_label(image.transmitted)
+    digest = f"{image.key}|{light.shape}"
+    shown = [Layer(name, light, first.voxel_size_um, "camera counts", role="transmitted", digest=digest)]
+    several = len(predictions) > 1
+    for prediction in predictions:
+        if prediction.voxels.shape != first.voxels.shape:
+            continue
+        shown += pair_layers(work, prediction, name=prediction.model_id if several else prediction.structure)
+    return shown
+
+
+def pair_layers(work: Session, prediction: Prediction, *, name: str) -> list[Layer]:
+    """Make the observed layer, where there is one, and the predicted one, with the same limits."""
+    channel = observed_channel(work, prediction)
+    result = cached.result_id(work, prediction)
+    size, units = prediction.voxel_size_um, prediction.units
+    if channel is None:
+        window = limits(prediction.voxels)
+        return [
+            Layer(
+                f"{name}, predicted", prediction.voxels, size, units, window, role="predicted", digest=result
+            )
+        ]
+    pair = cached.pair(work, channel, prediction)
+    window = limits(pair.observed)
+    observed = f"{result}|observed|{work.image.reading_key if work.image else ''}|{channel}"
+    return [
+        Layer(f"{name}, observed", pair.observed, size, units, window, role="observed", digest=observed),
+        Layer(
+            f"{name}, predicted",
+            pair.predicted,
+            size,
+            units,
+            window,
+            role="predicted",
+            digest=f"{result}|pair",
+        ),
+    ]
+
+
+def picture(column: object, image: np.ndarray, title: str, note: str = "") -> None:
+    """Show a picture with its title above and a note below."""
+    with column:  # type: ignore[attr-defined]
+        st.markdown(f"**{words.plain(title)}**")
+        st.image(image, width="stretch", alt=title)
+        if note:
+            st.caption(note)
+
+
+def notes(prediction: Prediction, image: Opened) -> None:
+    """Say what the person should know about this prediction."""
+    total = prediction.seconds.get("total")
+    time = "" if total is None else f" in {total:.1f} s"
+    st.caption(
+        f"{words.plain(prediction.structure)} by `{prediction.model_id}` on {prediction.device}{time}, "
+        f"unit: {words.plain(prediction.units)}. " + " ".join(words.plain(note) for note in prediction.notes)
+    )

@@ -1,0 +1,73 @@
+"""Predict: choose structures, know what it takes, run, and look at the result."""
+
+import streamlit as st
+
+from labelfree_core.errors import LabelFreeError
+from pages.components import cached, cards, controls, downloads, layout, links, running, showing, words
+from pages.components.viewer import ViewState, viewer
+
+work = layout.page(
+    "predict",
+    "Predict fluorescence",
+    "Choose what to see. Each model predicts one structure; several at once are fine.",
+)
+image = layout.need_image(work)
+if image.transmitted is None or image.voxel_size_um is None:
+    layout.empty(
+        "One thing is missing",
+        "The app has to know which channel is transmitted light, and the voxel size in micrometres.",
+        "start",
+        "Say it on the Start page",
+    )
+
+entries = sorted(cached.models(work), key=lambda entry: not cards.fits(entry, image))
+if not entries:
+    layout.empty("No model is installed", "Add one on the Models page.", "models", "Go to Models")
+chosen = controls.models(work, entries)
+with st.container(horizontal=True, vertical_alignment="bottom"):
+    pressed = st.button(
+        "Predict", type="primary", icon=":material/auto_awesome:", disabled=not chosen or bool(work.jobs)
+    )
+    controls.settings(work)
+    controls.estimate(work, chosen)
+if work.linked_model and not work.results() and not work.jobs:  # a link that names a model shows its result
+    pressed = pressed or any(entry.card.id == work.linked_model for entry in chosen)
+    work.linked_model = ""
+if pressed:
+    try:
+        running.start(work, chosen)
+    except LabelFreeError as problem:
+        st.error(str(problem))
+if work.jobs:
+    running.panel(work)
+for key, sentence in work.problems.items():
+    if key.image == image.key:
+        st.error(f"{key.model}: {sentence}")
+
+results = work.results()
+if not results:
+    st.caption(
+        "The result appears here, beside the bright-field image and the observed stain if the file has one."
+    )
+    st.stop()
+
+try:
+    shown = showing.layers(work, list(reversed(results.values())))
+    start = None if work.linked_z is None else ViewState(z=work.linked_z)
+    work.linked_z = None
+    view = viewer(shown, key="predict-view", height_px=640, state=start)
+    links.state(next(reversed(results)), view.z)
+except LabelFreeError as problem:
+    st.error(str(problem))
+
+for prediction in reversed(results.values()):
+    with st.container(border=True):
+        st.markdown(f"**{words.plain(prediction.structure)}**")
+        showing.notes(prediction, image)
+        channel = showing.observed_channel(work, prediction)
+        downloads.prediction_row(work, prediction, None if channel is None else cached.stack(image, channel))
+if len(results) < len(cached.models(work)):
+    st.caption(f"{len(results)} of {len(cached.models(work))} structures predicted for this image.")
+with st.container(horizontal=True):
+    st.page_link("pages/compare.py", label="Compare with the observed stain", icon=":material/compare:")
+    st.page_link("pages/masks.py", label="Make masks", icon=":material/gradient:")

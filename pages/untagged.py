@@ -1,0 +1,79 @@
+"""Untagged structure: one model over many images that nobody stained for it."""
+
+import streamlit as st
+
+from labelfree_core.errors import LabelFreeError
+from labelfree_core.images import samples
+from pages.components import batching, cached, downloads, gallery, layout
+
+work = layout.page(
+    "untagged",
+    "A structure that nobody tagged",
+    "One model over many images: see where a structure would be in cells that were never stained for it. Add "
+    "images, choose the structure, and get a contact sheet.",
+)
+entries = [entry for entry in cached.models(work) if not entry.problem]
+if not entries:
+    layout.empty("No model is installed", "Add one on the Models page.", "models", "Go to Models")
+
+left, right = st.columns(2, gap="large")
+with left:
+    shipped = samples.samples()
+    titles = {
+        sample.id: f"{sample.title} (simulated)" if sample.simulated else sample.title for sample in shipped
+    }
+    picked = st.multiselect(
+        "Samples", list(titles), format_func=titles.__getitem__, key=f"samples-{work.uploads}"
+    )
+    if st.button("Add these samples", disabled=not picked):
+        batching.add_samples(work, picked)
+        work.uploads += 1
+        st.rerun()
+with right:
+    uploads = st.file_uploader(
+        "Your own images", gallery.KINDS, accept_multiple_files=True, key=f"batch-upload-{work.uploads}"
+    )
+    if uploads:
+        work.uploads += 1
+        with st.spinner(f"Opening {len(uploads)} images …"):
+            batching.add_uploads(work, uploads)
+        st.rerun()
+
+if not work.batch:
+    st.info("Add two or more images above. Eight of them fill the tutorial's sheet of two rows of four.")
+    st.stop()
+
+with st.container(horizontal=True, vertical_alignment="bottom"):
+    entry = st.selectbox(
+        "Structure",
+        entries,
+        format_func=lambda each: f"{each.card.structure} ({each.card.id})",
+        key="batch-structure",
+        persist_state="session",
+        width=420,
+    )
+    ready = [item for item in work.batch if item.opened is not None]
+    label = f"Predict {len(ready)} image{'s' * (len(ready) != 1)}"
+    if st.button(label, type="primary", disabled=work.batch_running or not ready):
+        batching.start(work, entry)
+        st.rerun()
+    if st.button("Empty the list", disabled=work.batch_running):
+        work.batch.clear()
+        st.rerun()
+
+if work.batch_running:
+    batching.progress(work)
+else:
+    batching.show_list(work)
+try:
+    batching.show_sheet(work)
+except LabelFreeError as problem:
+    st.error(str(problem))
+if any(item.prediction is not None for item in work.batch):
+    with st.container(horizontal=True):
+        downloads.button(
+            "Download all (ZIP)", lambda: batching.archive(work), "predictions.zip", "application/zip"
+        )
+        downloads.button(
+            "Contact sheet (PNG)", lambda: batching.sheet_png(work), "contact-sheet.png", "image/png"
+        )
