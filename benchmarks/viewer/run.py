@@ -141,9 +141,13 @@ def mode(page: Page, name: str) -> None:
     page.locator(".lfv .stage").focus()
 
 
-def measure(page: Page, address: str, received: list[int]) -> dict[str, object]:
+def measure(page: Page, address: str) -> dict[str, object]:
     """Do all measurements in one open page."""
+    received: list[int] = []
     figures: dict[str, object] = {"first_frame_s": [round(first_frame(page, address), 2) for _ in range(3)]}
+    # Only now: watching a frame of megabytes slows it down.
+    page.on("websocket", lambda ws: ws.on("framereceived", lambda frame: received.append(len(frame))))
+    first_frame(page, address)
     figures["bytes_mb"] = round(max(received) / 1e6, 2)
     page.evaluate(LISTEN)
     for name, keys, slider in (
@@ -172,12 +176,10 @@ def main() -> None:
     parser.add_argument("--shape", default="64,224,336")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    received: list[int] = []
     with server() as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=options.chromium, args=FLAGS)
         page = browser.new_page(viewport={"width": 1280, "height": 860})
-        page.on("websocket", lambda ws: ws.on("framereceived", lambda frame: received.append(len(frame))))
-        figures = measure(page, f"{address}/?shape={options.shape}", received)
+        figures = measure(page, f"{address}/?shape={options.shape}")
         browser.close()
     z, y, x = (int(n) for n in options.shape.split(","))
     figures["shape"] = options.shape

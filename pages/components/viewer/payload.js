@@ -1,4 +1,4 @@
-// The payload: "LFV1", length of the header, JSON header, then one gzip stream a layer.
+// The payload: "LFV1", length of the header, JSON header, then some gzip streams a layer.
 
 function readHeader(bytes) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -13,8 +13,14 @@ async function inflate(part) {
 }
 
 async function decodeLayer(about, body) {
-  const buffer = await inflate(body.subarray(about.start, about.end));
-  const samples = about.bits === 8 ? new Uint8Array(buffer) : new Uint16Array(buffer);
+  const parts = await Promise.all(about.parts.map(([start, end]) => inflate(body.subarray(start, end))));
+  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.byteLength, 0));
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(new Uint8Array(part), at);
+    at += part.byteLength;
+  }
+  const samples = about.bits === 8 ? bytes : new Uint16Array(bytes.buffer);
   const levels = about.bits === 8 ? 256 : 65536;
   const [nt, nz, ny, nx] = about.shape;
   return {

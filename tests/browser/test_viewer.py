@@ -1,0 +1,251 @@
+"""The viewer in a real browser: keys, drags, modes, reruns, page changes, and names that look like markup."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+playwright_api = pytest.importorskip("playwright.sync_api")
+
+ROOT = Path(__file__).resolve().parents[2]
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = ["--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+FLAGS += [
+    "--disable-component-update",
+    "--disable-sync",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+]
+HOST = "document.querySelector('[data-testid=stBidiComponentIsolated]')?.shadowRoot?.labelfreeViewer"
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
+]
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    """A server with the test's own app."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    app = str(Path(__file__).with_name("viewer_app.py"))
+    command = [sys.executable, "-m", "streamlit", "run", app, "--server.port", str(port)]
+    command += ["--server.headless", "true", "--server.address", "127.0.0.1"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        for _ in range(240):
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=1).close()
+                break
+            except OSError:
+                time.sleep(0.25)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """One browser for all tests of this file."""
+    with playwright_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser, address):
+    """A fresh tab and session with the viewer drawn; any script error fails the test."""
+    page = open_tab(browser, address)
+    yield page
+    problems = page.context.problems
+    page.context.close()
+    assert problems == []
+
+
+def open_tab(browser, address, **options):
+    context = browser.new_context(viewport={"width": 1280, "height": 860}, **options)
+    context.problems = []
+    page = context.new_page()
+    page.set_default_timeout(60_000)
+    page.on("pageerror", lambda error: context.problems.append(str(error)))
+    page.goto(address)
+    drawn(page)
+    return page
+
+
+def drawn(page) -> None:
+    page.wait_for_function(f"() => {HOST}?.frames > 0")
+
+
+def seen(page, path: str):
+    """One value of the viewer's inner state."""
+    return page.evaluate(f"() => {HOST}.s.{path}")
+
+
+def until(page, condition: str) -> None:
+    page.wait_for_function(f"() => {{ const v = {HOST}; return v && v.s && ({condition}); }}")
+
+
+def focus(page) -> None:
+    page.locator(".lfv .stage").focus()
+
+
+def pixel(page, x: int, y: int) -> list[int]:
+    """The colour of one voxel (x, y) of the first panel, read from the painted canvas."""
+    return page.evaluate(
+        """([x, y]) => { const v = HOST, area = v.layout.panels[0].areas[0];
+        const ratio = v.canvas.width / v.stageSize.width, scale = v.layout.fit * v.s.zoom;
+        const at = (n, size, start, centre) => (start + size / 2 + (n + 0.5 - centre) * scale) * ratio;
+        const place = [at(x, area.w, area.x, v.s.cx), at(y, area.h, area.y, v.s.cy)];
+        return [...v.context.getImageData(...place.map(Math.round), 1, 1).data].slice(0, 3); }""".replace(
+            "HOST", HOST
+        ),
+        [x, y],
+    )
+
+
+def test_keys_move_the_plane_and_the_page_learns_it_once(page):
+    focus(page)
+    for key in ("ArrowRight", "ArrowRight", "ArrowUp", "ArrowLeft"):
+        page.keyboard.press(key)
+    assert seen(page, "z") == 6
+    page.get_by_text("z=6 mode=side").wait_for()
+    page.wait_for_timeout(1000)
+    assert "runs=2" in page.get_by_text("z=6 mode=side").inner_text()
+
+
+def test_a_rerun_never_moves_the_view(page):
+    focus(page)
+    for key in ("Home", "+", "+"):
+        page.keyboard.press(key)
+    page.get_by_text("z=0").wait_for()
+    zoom = seen(page, "zoom")
+    page.get_by_role("button", name="Run again").click()
+    page.get_by_text("runs=3").wait_for()
+    assert (seen(page, "z"), seen(page, "zoom")) == (0, zoom)
+
+
+def test_the_view_survives_a_page_change(page):
+    focus(page)
+    page.keyboard.press("End")
+    page.keyboard.press("3")
+    page.get_by_text("z=8 mode=swipe").wait_for()
+    page.get_by_role("link", name="Other").click()
+    page.get_by_text("nothing here").wait_for()
+    page.get_by_role("link", name="Viewer").click()
+    drawn(page)
+    until(page, "v.s.z === 8 && v.s.mode === 'swipe'")
+
+
+def test_a_drag_pans_and_the_pixels_stay_crisp(page):
+    stage = page.locator(".lfv .stage").bounding_box()
+    x, y = stage["x"] + stage["width"] / 4, stage["y"] + stage["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 40, y, steps=4)
+    page.mouse.up()
+    until(page, "v.s.cx < 29")
+    edge = {tuple(pixel(page, x, 20)) for x in (18, 19, 20, 21)}
+    assert edge == {(0, 0, 0), (255, 255, 255)}  # black or white: nothing in between
+
+
+def test_swiping_uncovers_the_other_image(page):
+    page.locator(".lfv .modes input[value='swipe']").check(force=True)
+    until(page, "v.layout.panels.length === 1 && v.layout.panels[0].swipe")
+    assert pixel(page, 40, 25) == [255, 255, 255]  # right of the edge: the predicted box reaches x = 40
+    box = page.locator(".lfv .options input[aria-label='Edge']").bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] - 1, box["y"] + box["height"] / 2, steps=5)
+    page.mouse.up()
+    until(page, "v.s.swipe > 0.95")
+    page.wait_for_timeout(100)
+    assert pixel(page, 40, 25) == [0, 0, 0]
+
+
+def test_blinking_stops_at_three_changes_a_second_and_for_people_who_ask_for_calm(page, browser, address):
+    page.locator(".lfv .modes input[value='blink']").check(force=True)
+    page.evaluate(
+        f"() => {{ const v = {HOST}; let phase = v.phase; window.flips = 0;"
+        "setInterval(() => { if (v.phase !== phase) { phase = v.phase; window.flips++; } }, 5); }"
+    )
+    focus(page)
+    for _ in range(12):
+        page.keyboard.press("[")
+    page.wait_for_timeout(2000)
+    assert seen(page, "blinkSeconds") == pytest.approx(0.34)
+    assert 1 <= page.evaluate("window.flips") <= 9  # 12 key presses and 2 s at most 3 a second
+    calm = open_tab(browser, address, reduced_motion="reduce")
+    calm.locator(".lfv .modes input[value='blink']").check(force=True)
+    calm.get_by_role("button", name="Start").wait_for()
+    calm.context.close()
+
+
+def test_the_dice_of_a_known_mask(page):
+    page.locator(".lfv .modes input[value='threshold']").check(force=True)
+    # Boxes 20 voxels wide, one voxel apart: 2 * 19 / 40.
+    page.get_by_text("Dice 0.950 · IoU 0.905").wait_for()
+    assert pixel(page, 20, 20)[2] < 60  # observed only: orange
+    assert pixel(page, 40, 20)[0] < 80  # predicted only: blue
+    assert min(pixel(page, 30, 20)) > 200  # both: white
+    page.locator(".lfv .options input[aria-label='predicted']").focus()
+    page.keyboard.press("End")  # nothing is above the highest value
+    page.get_by_text("Dice 0.000").wait_for()
+
+
+def test_a_name_that_looks_like_markup_is_shown_as_text(page):
+    assert page.locator(".lfv img").count() == 0
+    assert page.locator(".lfv b").count() == 0
+    assert "<b>DNA</b>" in page.locator(".lfv .head .name").first.inner_text()
+    assert page.title() != "run"
+
+
+def test_sections_projection_line_drawer_and_keys_work_by_keyboard(page):
+    focus(page)
+    for key in ("x", "m", "l", "v", "?"):
+        page.keyboard.press(key)
+    until(page, "v.s.sections && v.s.projection === 'max' && v.s.line && v.s.drawer")
+    assert page.locator(".lfv .shortcuts").is_visible()
+    page.keyboard.press("s")
+    until(page, "v.s.line.y0 === 21")
+    assert page.locator(".lfv .profile canvas").is_visible()
+
+
+def test_a_picture_is_saved_with_its_mode_and_plane_in_the_name(page):
+    focus(page)
+    page.keyboard.press("p")
+    with page.expect_download() as download:
+        page.get_by_role("menuitem", name="PNG on white").click()
+    assert download.value.suggested_filename == "view-side-z5.png"
+
+
+def test_the_volume_is_drawn_in_3d_or_says_why_not(page):
+    page.locator(".lfv .modes input[value='3d']").check(force=True)
+    until(page, "v.gl || v.noWebgl")
+    page.wait_for_timeout(500)
+    assert page.locator(".lfv canvas.deep").is_visible() or page.get_by_text("WebGL2").is_visible()
+
+
+def test_two_tabs_have_two_views(page, browser, address):
+    second = open_tab(browser, address)
+    focus(second)
+    second.keyboard.press("Home")
+    second.get_by_text("z=0").wait_for()
+    assert seen(page, "z") == 4
+    second.context.close()
