@@ -14,6 +14,10 @@ from labelfree_core.errors import ImageError
 
 # Labels beyond this are renumbered before they are counted.
 MAX_LABEL = 1_000_000
+# Share of equal neighbours inside objects: above 0.8 in label images, below 0.4 in camera images.
+PATCHY = 0.6
+# Patches with less inside than this share of the largest are rims, where most patches are.
+RIM_SHARE = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +129,7 @@ def find_objects(
     labels : int32 array, same shape
     """
     if threshold is None and is_labelled(voxels):
-        return _renumbered(voxels)
+        return _without_rims(_renumbered(voxels))
     return label(mask(voxels, threshold), method=method)
 
 
@@ -251,14 +255,44 @@ def _renumbered(voxels: np.ndarray) -> np.ndarray:
 
 
 def is_labelled(voxels: np.ndarray) -> bool:
-    """Tell a label image: whole numbers from 0, several of them, in patches."""
-    if voxels.dtype.kind not in "iu" or voxels.min() != 0 or voxels.max() < 2 or not _patchy(voxels):
+    """
+    Tell a label image from a camera image and from a mask.
+
+    Parameters
+    ----------
+    voxels : array, shape (Z, Y, X) or (Y, X)
+
+    Returns
+    -------
+    is_labelled : bool
+        Whole numbers from 0, at least two beside it, and neighbours inside objects mostly equal.
+    """
+    if voxels.dtype.kind not in "iu" or voxels.min() != 0 or voxels.max() < 2:
         return False
-    sizes = np.bincount(_renumbered(voxels).ravel())
-    # A mask of 0 and 255 has one value; an image has values nearly everywhere and little pure background.
-    return bool(np.count_nonzero(sizes) > 2 and sizes[0] > 0.05 * voxels.size)
+    left, right = voxels[..., :-1], voxels[..., 1:]
+    inside = (left > 0) & (right > 0)
+    if not inside.any() or np.mean(left[inside] == right[inside]) < PATCHY:
+        return False
+    return bool(np.count_nonzero(np.bincount(_renumbered(voxels).ravel())) > 2)
 
 
-def _patchy(voxels: np.ndarray) -> bool:
-    """Whether neighbours along x are nearly always equal, as in labels and never in a camera image."""
-    return bool(np.mean(voxels[..., 1:] == voxels[..., :-1]) > 0.9)
+def _without_rims(labels: np.ndarray) -> np.ndarray:
+    """
+    Repair labels that were resampled like an image.
+
+    Interpolation leaves rims of numbers in between, which belong to no object: most patches of one number
+    then have no inside. Those, and patches with hardly any, join the nearest solid one.
+    """
+    from scipy import ndimage
+    from skimage.measure import label as connected
+
+    patches = connected(labels, connectivity=1, background=0)
+    solid = ndimage.minimum_filter(labels, 3) == ndimage.maximum_filter(labels, 3)
+    depth = np.bincount(patches[solid], minlength=int(patches.max()) + 1)
+    depth[0] = 0
+    if 2 * np.count_nonzero(depth) >= patches.max():
+        return labels
+    core = np.where(depth[patches] >= RIM_SHARE * depth.max(), patches, 0)
+    nearest = ndimage.distance_transform_edt(core == 0, return_distances=False, return_indices=True)
+    whole = np.where(labels > 0, core[tuple(nearest)], 0)
+    return np.unique(whole, return_inverse=True)[1].reshape(labels.shape).astype(np.int32)

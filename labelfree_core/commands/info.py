@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> None:
         return
     size = " x ".join("?" if value is None else f"{value:g}" for value in document["voxel_size_um"])  # type: ignore[attr-defined]
     say(f"{file.name}: {file.format}, axes {file.axes} {file.shape}, {file.dtype}")
-    say(f"voxel size z x y x x: {size} um ({file.voxel_size_um.source or 'not in the file'})")
+    say(f"voxel size (z, y, x): {size} um ({file.voxel_size_um.source or 'not in the file'})")
     if file.simulated:
         say("SIMULATED: computed, never seen by a microscope")
     for role in proposal.roles:

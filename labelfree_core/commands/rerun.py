@@ -16,6 +16,9 @@ def register(verbs: Verbs) -> None:
     parser.add_argument(
         "--other-image", action="store_true", help="apply the recipe to an image it is not of"
     )
+    parser.add_argument(
+        "--model", metavar="PATH", help="where the model is, if `labelfree models` lists it not"
+    )
     add_json(parser)
     parser.set_defaults(run=run)
 
@@ -30,7 +33,13 @@ def run(arguments: argparse.Namespace) -> None:
     document = read_recipe(arguments.recipe)
     line = ProgressLine()
     try:
-        made = rerun(document, arguments.file, same_image=not arguments.other_image, progress=line)
+        made = rerun(
+            document,
+            arguments.file,
+            same_image=not arguments.other_image,
+            model=arguments.model,
+            progress=line,
+        )
     finally:
         line.close()
     reading = document.get("reading")

@@ -100,6 +100,7 @@ def rerun(
     path: str | Path,
     *,
     same_image: bool = True,
+    model: str | Path | None = None,
     progress: ProgressCallback | None = None,
 ) -> Prediction:
     """
@@ -113,6 +114,8 @@ def rerun(
         The image.
     same_image : bool
         Refuse any other image than the one of the recipe; False applies the recipe to this one.
+    model : str or path, optional
+        Where the model is, if not among the listed ones; its hash has to be the recipe's.
     progress : callable, optional
         As in :func:`labelfree_core.inference.predict.predict`.
 
@@ -133,7 +136,7 @@ def rerun(
             "Use the version of labelfree that the recipe names."
         )
     try:
-        entry, options = _model(document), _options(document)
+        entry, options = _model(document, model), _options(document)
         stack = _image(document, open_image(path), same_image=same_image)
     except (KeyError, TypeError, AttributeError) as problem:
         raise LabelFreeError(
@@ -142,9 +145,9 @@ def rerun(
     return predict(stack, entry, options=options, progress=progress)
 
 
-def _model(document: Recipe) -> ModelEntry:
+def _model(document: Recipe, place: str | Path | None) -> ModelEntry:
     wanted = _part(document, "model")
-    entry = find_model(str(wanted["id"]))
+    entry = find_model(place or str(wanted["id"]))
     if entry.card.sha256 != wanted["sha256"]:
         raise ModelError(
             f"The recipe was made with weights {str(wanted['sha256'])[:12]}... of '{entry.card.id}', and "

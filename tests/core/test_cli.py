@@ -280,9 +280,9 @@ def test_compare_writes_and_draws_the_differences(call, pair) -> None:
 
 def test_bare_stacks_of_one_shape_are_compared(document, folder) -> None:
     rng = np.random.default_rng(0)
-    tifffile.imwrite("a.tif", rng.normal(size=(4, 30, 30)))
-    tifffile.imwrite("b.tif", rng.normal(size=(4, 30, 30)))
-    assert document("compare", "a.tif", "b.tif")["n_voxels"] == 3600
+    tifffile.imwrite("a.tif", rng.normal(size=(5, 30, 30)))
+    tifffile.imwrite("b.tif", rng.normal(size=(5, 30, 30)))
+    assert document("compare", "a.tif", "b.tif")["n_voxels"] == 4500
 
 
 def test_images_of_different_fields_are_refused(refusal, pair, folder) -> None:

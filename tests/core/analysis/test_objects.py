@@ -111,6 +111,22 @@ def test_label_images_are_used_as_they_are() -> None:
     assert np.unique(find_objects(labels)).tolist() == [0, 1, 2, 3]
 
 
+def test_labels_that_were_resampled_like_an_image_lose_their_rims() -> None:
+    from scipy.ndimage import zoom
+
+    labels = square(5, 5, 16) * 10 + square(21, 5, 16) * 200 + square(40, 40, 16) * 90
+    blurred = np.clip(np.round(zoom(labels.astype(float), 3, order=1)), 0, 255).astype(np.uint8)
+    assert len(np.unique(blurred)) > 10
+    found = find_objects(blurred)
+    assert found.max() == 3
+    np.testing.assert_array_equal(found > 0, blurred > 0)
+
+
+def test_a_stain_on_a_black_background_is_no_label_image() -> None:
+    image = np.random.default_rng(1).integers(1000, 4000, (60, 60)) * square(5, 5, 20)
+    assert find_objects(image.astype(np.uint16)).max() == 1
+
+
 def test_masks_that_are_not_black_and_images_are_thresholded() -> None:
     assert find_objects((square(5, 5) * 255).astype(np.uint8)).max() == 1
     image = np.random.default_rng(0).normal(100, 5, (60, 60)) + 200 * square(5, 5)
