@@ -31,8 +31,14 @@ class _Meter(TorchDispatchMode):
         self.peak = 0
         self._seen: set[int] = set()
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        # Otherwise the first operation imports the compiler too.
+        return False
+
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
-        result = func(*args, **(kwargs or {}))
+        stand_in = _STAND_INS.get(func, func)
+        result = stand_in(*args, **(kwargs or {}))
         for leaf in tree_leaves(result):
             if isinstance(leaf, torch.Tensor):
                 self._follow(leaf.untyped_storage())
@@ -53,6 +59,56 @@ class _Meter(TorchDispatchMode):
     def _forget(self, key: int, size: int) -> None:
         self._seen.discard(key)
         self.live -= size
+
+
+def _convolved(image, weight, bias, stride, padding, dilation, transposed, more, groups):  # type: ignore[no-untyped-def]
+    """Stand in for a convolution: the shape of its result."""
+    axes = range(weight.dim() - 2)
+    reach = [dilation[i] * (weight.shape[2 + i] - 1) + 1 for i in axes]
+    size = image.shape[2:]
+    if transposed:
+        sizes = [(size[i] - 1) * stride[i] - 2 * padding[i] + reach[i] + more[i] for i in axes]
+    else:
+        sizes = [(size[i] + 2 * padding[i] - reach[i]) // stride[i] + 1 for i in axes]
+    channels = weight.shape[1] * groups if transposed else weight.shape[0]
+    return image.new_empty((image.shape[0], channels, *sizes))
+
+
+def _joined(parts, dim=0):  # type: ignore[no-untyped-def]
+    """Stand in for a concatenation: the shape of its result."""
+    sizes = list(parts[0].shape)
+    sizes[dim] = sum(part.shape[dim] for part in parts)
+    return parts[0].new_empty(sizes)
+
+
+def _unshuffled(image, factor):  # type: ignore[no-untyped-def]
+    n, channels, rows, columns = image.shape
+    return image.new_empty((n, channels * factor**2, rows // factor, columns // factor))
+
+
+def _shuffled(image, factor):  # type: ignore[no-untyped-def]
+    n, channels, rows, columns = image.shape
+    return image.new_empty((n, channels // factor**2, rows * factor, columns * factor))
+
+
+def _pooled(image, kernel, stride=(), padding=(0, 0), dilation=(1, 1), ceil_mode=False):  # type: ignore[no-untyped-def]
+    """Stand in for max pooling: as a convolution that keeps the channels, and the places of the maxima."""
+    steps = [kernel[0] if not stride else stride[0], kernel[-1] if not stride else stride[-1]]
+    reach = [dilation[0] * (kernel[0] - 1) + 1, dilation[-1] * (kernel[-1] - 1) + 1]
+    pads, more = [padding[0], padding[-1]], [step - 1 if ceil_mode else 0 for step in steps]
+    sizes = [(image.shape[2 + i] + 2 * pads[i] - reach[i] + more[i]) // steps[i] + 1 for i in range(2)]
+    values = image.new_empty((*image.shape[:2], *sizes))
+    return values, values.new_empty(values.shape, dtype=torch.int64)
+
+
+# Asking PyTorch for the shapes of these would import its compiler, which takes seconds and is not used here.
+_STAND_INS = {
+    _CONVOLUTION: _convolved,
+    torch.ops.aten.cat.default: _joined,
+    torch.ops.aten.max_pool2d_with_indices.default: _pooled,
+    torch.ops.aten.pixel_unshuffle.default: _unshuffled,
+    torch.ops.aten.pixel_shuffle.default: _shuffled,
+}
 
 
 def convolution_flops(

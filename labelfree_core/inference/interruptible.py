@@ -58,7 +58,7 @@ class Interruptible(nn.Module):
         work = 2 * voxels * weight.numel()
         rows = x.shape[-2] if work <= SLICE_FLOPS else int(x.shape[-2] * SLICE_FLOPS / work)
         rows = max(rows, FEWEST_ROWS)
-        if not self.splits or rows >= x.shape[-2] or x.device.type not in ("cpu", "meta"):
+        if not self.splits or rows >= x.shape[-2] or x.device.type != "cpu":
             return self._report(x, convolve(x, self.conv))
         return self._strips(x, rows)
 

@@ -1,6 +1,10 @@
 """The fast path gives the numbers of the plain module, and the caller's network stays as it is."""
 
+import subprocess
+import sys
+import textwrap
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +17,8 @@ from labelfree_core.inference.running import run
 from labelfree_core.models.compact import Compact2d, Compact3d
 from labelfree_core.models.unet import FNet
 from tests.core.inference.conftest import shake
+
+ROOT = Path(__file__).parents[3]
 
 
 def network(ndim: int, **sizes: int) -> FNet:
@@ -76,6 +82,22 @@ def test_work_of_the_published_network_is_459072_operations_a_voxel() -> None:
     # Counted by hand from the widths 32 to 512; the number is the one the literature measures with.
     engine = Engine(FNet().eval())
     assert engine.cost((16, 32, 32)).flops / (16 * 32 * 32) == pytest.approx(459_072, rel=0.001)
+
+
+@pytest.mark.parametrize("network_of", ["FNet(mult_chan=4, depth=2)", "Compact2d(widths=(8, 16))"])
+def test_planning_does_not_wait_for_the_compiler_of_pytorch(network_of: str) -> None:
+    code = f"""
+        import sys
+        from labelfree_core.inference.engine import Engine
+        from labelfree_core.models.compact import Compact2d
+        from labelfree_core.models.unet import FNet
+        engine = Engine({network_of}.eval())
+        engine.cost((32, 32, 32)[-engine.ndim :])
+        sys.exit("torch._dynamo" in sys.modules)
+    """
+    assert (
+        subprocess.run([sys.executable, "-c", textwrap.dedent(code)], cwd=ROOT, check=False).returncode == 0
+    )
 
 
 def test_tiles_with_the_whole_reach_as_halo_equal_the_whole() -> None:
