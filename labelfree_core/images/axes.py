@@ -144,10 +144,11 @@ def _focus_runs_through(planes: npt.NDArray[np.float32]) -> bool:
     mean = planes.mean(axis=(1, 2))
     contrast = planes.std(axis=(1, 2)) / np.maximum(np.abs(mean), 1e-12)
     grain = np.diff(planes, axis=2).std(axis=(1, 2)) / np.maximum(planes.std(axis=(1, 2)), 1e-12)
-    ends = 1 - float(np.corrcoef(planes[0].ravel(), planes[-1].ravel())[0, 1]) if planes.std() > 0 else 0.0
+    # The planes least alike: the ends of a stack may both be blurred and look the same.
+    spread_out = 1 - float(np.corrcoef(planes.reshape(len(planes), -1)).min()) if contrast.min() > 0 else 0.0
     for course in (contrast, grain):
         span = float(course.max() - course.min()) / max(float(course.mean()), 1e-12)
         rough = float(np.abs(np.diff(course, 2)).sum()) / max(float(np.abs(np.diff(course)).sum()), 1e-12)
-        if span > 0.25 and rough < 1.2 and ends > 0.1:
+        if span > 0.25 and rough < 1.2 and spread_out > 0.1:
             return True
     return False

@@ -108,8 +108,10 @@ def array_region(path: Path, region: Region) -> npt.NDArray[np.generic]:
 
 def _mapped(path: Path) -> npt.NDArray[np.generic]:
     try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, OSError, EOFError, SyntaxError, OverflowError, MemoryError, TypeError) as problem:
+        # A shape whose size in bytes overflows is a lie, and has to be an error.
+        with np.errstate(over="raise"):
+            return np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, OSError, EOFError, SyntaxError, ArithmeticError, MemoryError, TypeError) as problem:
         raise ImageError(
             "The NumPy file can't be read: it is damaged, cut off or holds Python objects. Save the image "
             "again with "

@@ -11,36 +11,14 @@ import tifffile
 from labelfree_core.errors import ImageError
 from labelfree_core.images.memory import free_bytes
 
-# NONE, CCITT (2-4), LZW, JPEG, deflate, PackBits, JPEG 2000, zstd, LZMA, WebP, JPEG XL, LERC.
-_READABLE = frozenset(
-    {
-        1,
-        2,
-        3,
-        4,
-        5,
-        6,
-        7,
-        8,
-        32773,
-        32946,
-        33003,
-        33004,
-        33005,
-        33007,
-        34712,
-        34887,
-        34892,
-        34925,
-        34926,
-        50000,
-        50001,
-    }
-    | {50002, 52546}
-)
+# NONE, CCITT (2-4), LZW, JPEG, deflate, PackBits, LZMA, zstd: decoders that are told how much to unpack.
+# JPEG 2000, JPEG XL and WebP believe the size in their own header, and no microscope writes stacks in them.
+_READABLE = frozenset({1, 2, 3, 4, 5, 7, 8, 32773, 32946, 34925, 34926, 50000})
+_JPEG = 7
 # Deflate, the most used, can't shrink more than 1032 times; blank planes below this size are no danger.
 _MOST_SHRUNK = 1100
 _HARMLESS_BYTES = 64_000_000
+_JPEG_HEAD_BYTES = 200_000
 
 
 def refuse_too_large(shape: tuple[int, ...], region: tuple[int | slice, ...], dtype: np.dtype) -> None:
@@ -88,6 +66,7 @@ def read_pages(
                 "the recording stopped early. Open the set in Fiji and save it as one TIFF."
             )
         _check(page, int(number) + 1, file_bytes)
+        _check_blocks(page, int(number) + 1)
         plane = page.asarray(maxworkers=1).reshape(page_shape)[inner]
         if out is None:
             out = np.empty((*np.shape(numbers), *plane.shape), dtype)
@@ -128,7 +107,9 @@ def _check(page: tifffile.TiffPage | tifffile.TiffFrame, number: int, file_bytes
     ends = [
         offset + count for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True) if count
     ]
-    short = int(key.compression) == 1 and stored < decoded and len(ends) == len(page.databytecounts)
+    # 1-bit and 12-bit pixels take less in the file than in memory.
+    needed = int(key.size) * int(key.bitspersample) // 8
+    short = int(key.compression) == 1 and stored < needed and len(ends) == len(page.databytecounts)
     if (ends and max(ends) > file_bytes) or short:
         raise ImageError(
             f"The TIFF file is cut off: plane {number} is not complete. Copy it again from where it was "
@@ -140,3 +121,43 @@ def _check(page: tifffile.TiffPage | tifffile.TiffFrame, number: int, file_bytes
             "the file "
             "again from where it was recorded."
         )
+
+
+def _check_blocks(page: tifffile.TiffPage | tifffile.TiffFrame, number: int) -> None:
+    """Refuse tiles far larger than their image, and JPEG data larger than their tile."""
+    key = page.keyframe
+    if key is None:
+        return
+    height, width = (
+        (key.tilelength, key.tilewidth)
+        if key.is_tiled
+        else (min(key.rowsperstrip, key.imagelength), key.imagewidth)
+    )
+    too_large = height * width * key.samplesperpixel * 8 > max(_HARMLESS_BYTES, 8 * int(key.nbytes))
+    if int(key.compression) == _JPEG:
+        file = key.parent.filehandle
+        for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True):
+            file.seek(offset)
+            rows, columns = _jpeg_size(file.read(min(count, _JPEG_HEAD_BYTES)))
+            # A JPEG may be filled up to whole blocks.
+            too_large = too_large or rows > height + 16 or columns > width + 16
+    if too_large:
+        raise ImageError(
+            f"Plane {number} of the TIFF file is packed in blocks larger than the image itself; it is "
+            "damaged or "
+            "misleading. Export the image again."
+        )
+
+
+def _jpeg_size(data: bytes) -> tuple[int, int]:
+    """Rows and columns that a JPEG states; 0 where it states none."""
+    place = 2
+    while place + 9 < len(data):
+        marker, length = data[place + 1], int.from_bytes(data[place + 2 : place + 4], "big")
+        # Every "start of frame", C0 to CF, but not the tables C4, C8 and CC among them.
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            return int.from_bytes(data[place + 5 : place + 7], "big"), int.from_bytes(
+                data[place + 7 : place + 9], "big"
+            )
+        place += 2 + max(length, 1)
+    return 0, 0

@@ -243,7 +243,7 @@ def _blob_diameters(voxels: npt.NDArray[np.generic]) -> npt.NDArray[np.float64]:
     boxes = [(s[0].stop - s[0].start, s[1].stop - s[1].start) for s in ndimage.find_objects(labels)]
     # A single nucleus is round and solid; clumps and cut-off ones are neither.
     good = [
-        area > 30 and max(box) < 1.8 * min(box) and area > 0.6 * box[0] * box[1] and area < 0.2 * plane.size
+        area > 80 and max(box) < 1.8 * min(box) and area > 0.6 * box[0] * box[1] and area < 0.2 * plane.size
         for area, box in zip(areas, boxes, strict=True)
     ]
     return step * np.sqrt(4 / np.pi * areas[np.array(good, dtype=bool)])
