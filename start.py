@@ -26,7 +26,6 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 OLDEST, NEWEST = (3, 11), (3, 13)
-TEST_TOOLS = ("pytest", "hypothesis", "playwright", "ruff", "mypy")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
 SECONDS_TO_WAIT_FOR_THE_APP = 120
 
@@ -68,17 +67,18 @@ def start(options: argparse.Namespace) -> int:
 
 def test(arguments: list[str]) -> int:
     """Install the test tools too, then run the tests."""
-    prepare(TEST_TOOLS)
+    prepare("test")
     find_browser()
     say("Running the tests")
     return subprocess.run([python(), "-m", "pytest", *arguments], cwd=ROOT, check=False).returncode
 
 
-def prepare(tools: tuple[str, ...] = ()) -> None:
+def prepare(extra: str = "") -> None:
     """Make the virtual environment and install into it, unless that was done for these requirements."""
     requirements = ROOT / "requirements.txt"
-    wanted = fingerprint(requirements.read_bytes(), tools)
-    stamp = VENV / ("installed-test" if tools else "installed")
+    project = ROOT / "pyproject.toml"
+    wanted = fingerprint(requirements.read_bytes() + project.read_bytes(), extra)
+    stamp = VENV / (f"installed-{extra}" if extra else "installed")
     if python().exists() and stamp.is_file() and stamp.read_text() == wanted:
         return
     if not python().exists():
@@ -86,15 +86,15 @@ def prepare(tools: tuple[str, ...] = ()) -> None:
         subprocess.run([sys.executable, "-m", "venv", str(VENV)], check=True)
     say("Installing (the first time this takes some minutes, and about 2 GB of disk)")
     pip = [str(python()), "-m", "pip", "install", "--disable-pip-version-check", "--quiet"]
-    subprocess.run([*pip, "-r", str(requirements), *tools], cwd=ROOT, check=True)
-    # Without dependencies: they are the pinned ones from above. Gives the command `labelfree`.
-    subprocess.run([*pip, "--no-deps", "--editable", "."], cwd=ROOT, check=True)
+    subprocess.run([*pip, "-r", str(requirements)], cwd=ROOT, check=True)
+    # Gives the command `labelfree`; what the package depends on is the pinned list from above.
+    subprocess.run([*pip, "--editable", f".[{extra}]" if extra else "."], cwd=ROOT, check=True)
     stamp.write_text(wanted)
 
 
-def fingerprint(requirements: bytes, tools: tuple[str, ...]) -> str:
+def fingerprint(requirements: bytes, extra: str) -> str:
     """Name what would be installed, so that the second start can skip it."""
-    return hashlib.sha256(requirements + repr((tools, sys.version_info[:2])).encode()).hexdigest()
+    return hashlib.sha256(requirements + repr((extra, sys.version_info[:2])).encode()).hexdigest()
 
 
 def python() -> Path:
