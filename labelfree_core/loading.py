@@ -14,7 +14,7 @@ from pathlib import Path
 
 from labelfree_core.errors import ImageError
 from labelfree_core.images.proposal import Choice, Proposal, propose
-from labelfree_core.images.reading import ImageFile, open_image
+from labelfree_core.images.reading import LUMINANCE, ImageFile, open_image
 from labelfree_core.images.stack import ImageStack
 from labelfree_core.images.writing import read_provenance
 
@@ -38,8 +38,8 @@ class Wanted:
         (z, y, x), or (y, x) where z does not matter or the file knows it.
     axes : str or None
         The order of the axes, where the file has it wrong.
-    time : int
-        Time point.
+    time : int or None
+        Time point from 0; None is enough for a file with one.
     role : str
         ``"transmitted"``, ``"observed"`` or ``"any"``: which channel to propose.
     accept : bool
@@ -49,7 +49,7 @@ class Wanted:
     channel: str | None = None
     voxel_size_um: tuple[float, ...] | None = None
     axes: str | None = None
-    time: int = 0
+    time: int | None = None
     role: str = "transmitted"
     accept: bool = False
 
@@ -97,13 +97,13 @@ def load(path: str | Path, wanted: Wanted | None = None, *, need_size: bool = Tr
     said: list[str] = []
     axes = _axes(file, proposal, wanted, said, measuring=not need_size)
     sizes = dict(zip(axes or file.axes, file.shape, strict=False))
-    _check_time(file, wanted.time, sizes.get("T", 1))
+    time = _time(file, wanted, said, count=sizes.get("T", 1))
     count = sizes.get("C", 1) if sizes.get("C", 1) > 1 else sizes.get("S", 1)
     channel = _channel(file, proposal, wanted, said, count=count)
     size = _voxel_size(file, proposal, wanted, said, deep=sizes.get("Z", 1) > 1, needed=need_size)
-    stack = file.read(channel=channel, time=wanted.time, axes=axes, voxel_size_um=size)
+    stack = file.read(channel=channel, time=time, axes=axes, voxel_size_um=size)
     units = _units(path)
-    reading = {"time": wanted.time, "axes": axes}
+    reading = {"time": time, "axes": axes}
     return Loaded(replace(stack, units=units) if units else stack, file, tuple(said), reading)
 
 
@@ -144,7 +144,8 @@ def _channel(
     choices = [choice for choice in offered if choice.value is not None]
     if wanted.role == "any" or len(choices) != 1:
         raise ImageError(f"{found}; which one is meant can't be told. Name the channel by name or number.")
-    value = _accepted(choices[0], found, f"--channel {choices[0].value}", wanted, said)
+    name = "luminance" if choices[0].value == LUMINANCE else choices[0].value
+    value = _accepted(choices[0], found, f"--channel {name}", wanted, said)
     return file.channel_index(str(value))
 
 
@@ -178,11 +179,23 @@ def _voxel_size(
     return value
 
 
-def _check_time(file: ImageFile, time: int, count: int) -> None:
-    """Refuse a time point that is not there, also in a file that has no time axis."""
+def _time(file: ImageFile, wanted: Wanted, said: list[str], *, count: int) -> int:
+    """Return the time point; a file with one, or none, has only 0."""
+    if wanted.time is None and count > 1:
+        found = f"{file.name} has {count} time points and one is needed"
+        if not wanted.accept:
+            as_z = "" if "Z" in file.axes else f" If they are the planes of a z-stack, {_as_z(file.axes)}."
+            raise ImageError(f"{found}. Add --time with a number from 0 to {count - 1}.{as_z}")
+        said.append(f"{found}: took the first.")
+    time = wanted.time or 0
     if not 0 <= time < count:
         points = "one time point" if count == 1 else f"{count} time points, numbered from 0"
         raise ImageError(f"{file.name} has {points}; there is no time point {time}. Choose another.")
+    return time
+
+
+def _as_z(axes: str) -> str:
+    return f"add --axes {axes.replace('T', 'Z')}"
 
 
 def _units(path: str | Path) -> str:

@@ -205,6 +205,11 @@ def _z_score(stack: ImageStack, role: str) -> ImageStack:
             f"The {role} image {stack.origin.name} holds values that are not numbers (NaN or infinite); "
             "a comparison needs a number in every voxel. Save the image again without them."
         )
+    if stack.voxels.min() == stack.voxels.max():
+        raise ImageError(
+            f"Every voxel of the {role} image {stack.origin.name} is {stack.voxels.min():g}; a flat image "
+            "can't be compared. Choose the channel that holds the structure."
+        )
     return stack if _is_z_score(stack) else stack.with_voxels(standardise(stack.voxels), units="z-score")
 
 

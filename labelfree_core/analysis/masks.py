@@ -52,6 +52,11 @@ def otsu_threshold(voxels: np.ndarray) -> float:
     threshold : float
         In the units of *voxels*; the object is what lies strictly above it.
 
+    Raises
+    ------
+    ImageError
+        If a voxel is not a number.
+
     References
     ----------
     .. [1] Otsu (1979), IEEE Trans. Syst. Man Cybern. 9:62; 256 bins as in scikit-image.
@@ -63,6 +68,11 @@ def otsu_threshold(voxels: np.ndarray) -> float:
     """
     from skimage.filters import threshold_otsu
 
+    if not (np.isfinite(voxels.min()) and np.isfinite(voxels.max())):
+        raise ImageError(
+            "The image holds values that are not numbers (NaN or infinite), and no threshold can be found. "
+            "Save it again without them, or give a threshold."
+        )
     # 256 bins for whole numbers too: as z-scores, which is how the rule is stated, they are floats.
     return float(threshold_otsu(voxels if voxels.dtype.kind == "f" else voxels.astype(np.float32)))
 

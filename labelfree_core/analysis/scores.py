@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -27,6 +28,7 @@ __all__ = [
 
 UNITS = "standard deviations of the observed image"
 SSIM_WINDOW_PX = 7
+PIECE = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,15 +115,14 @@ def scores(observed: np.ndarray, predicted: np.ndarray, *, units: str = UNITS) -
     _check(observed, predicted)
     spread = float(np.std(observed, dtype=np.float64))
     span = float(observed.max()) - float(observed.min())
-    error = np.subtract(predicted, observed, dtype=np.float64)
-    rmse = math.sqrt(float(np.mean(np.square(error))))
+    rmse, mae = _errors(observed, predicted)
     overlap = agreement(mask(observed), mask(predicted))
     return Scores(
         pearson_r=pearson_r(observed, predicted),
         ssim=_ssim(observed, predicted, span),
         nrmse=rmse / spread,
         psnr=20 * math.log10(span / rmse) if rmse > 0 else math.inf,
-        mae=float(np.mean(np.abs(error))),
+        mae=mae,
         spectral_pcc=spectral_pcc(observed, predicted),
         dice_otsu=overlap.dice,
         iou_otsu=overlap.iou,
@@ -140,10 +141,13 @@ def pearson_r(first: np.ndarray, second: np.ndarray) -> float:
     >>> round(pearson_r(np.array([1.0, 2.0, 4.0]), np.array([-1.0, -2.0, -4.0])), 6)
     -1.0
     """
-    a = first.ravel() - np.mean(first, dtype=np.float64)
-    b = second.ravel() - np.mean(second, dtype=np.float64)
-    length = math.sqrt(float(a @ a)) * math.sqrt(float(b @ b))
-    return float(np.clip(a @ b / length, -1, 1)) if length > 0 else float("nan")
+    mean_a, mean_b = np.mean(first, dtype=np.float64), np.mean(second, dtype=np.float64)
+    power_a = power_b = cross = 0.0
+    for part_a, part_b in _parts(first, second):
+        a, b = part_a - mean_a, part_b - mean_b
+        power_a, power_b, cross = power_a + float(a @ a), power_b + float(b @ b), cross + float(a @ b)
+    length = math.sqrt(power_a) * math.sqrt(power_b)
+    return float(np.clip(cross / length, -1, 1)) if length > 0 else float("nan")
 
 
 def spectral_pcc(observed: np.ndarray, predicted: np.ndarray) -> float:
@@ -221,6 +225,23 @@ def _verdict(r: float) -> str:
     if r >= 0.4:
         return "The predicted image follows the stain in part; look at the difference maps before measuring"
     return "The predicted image hardly follows the stain; do not measure in it"
+
+
+def _parts(first: np.ndarray, second: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Hand out both images in float64 pieces, so that a score needs little memory beside them."""
+    a, b = first.reshape(-1), second.reshape(-1)
+    for start in range(0, a.size, PIECE):
+        piece = slice(start, start + PIECE)
+        yield a[piece].astype(np.float64), b[piece].astype(np.float64)
+
+
+def _errors(observed: np.ndarray, predicted: np.ndarray) -> tuple[float, float]:
+    """Return root mean squared error and mean absolute error."""
+    squares = sizes = 0.0
+    for a, b in _parts(observed, predicted):
+        error = np.abs(b - a)
+        squares, sizes = squares + float(error @ error), sizes + float(error.sum())
+    return math.sqrt(squares / observed.size), sizes / observed.size
 
 
 def _ssim(observed: np.ndarray, predicted: np.ndarray, span: float) -> float:

@@ -53,7 +53,7 @@ def add_image_options(parser: argparse.ArgumentParser, role: str = "") -> None:
     start = f"--{role}-" if role else "--"
     whose = f" of the {role} image" if role else ""
     parser.add_argument(f"{start}channel", metavar="NAME|INDEX", help=f"channel{whose}, from 0")
-    parser.add_argument(f"{start}time", type=int, default=0, metavar="T", help=f"time point{whose}, from 0")
+    parser.add_argument(f"{start}time", type=int, metavar="T", help=f"time point{whose}, from 0")
     parser.add_argument(f"{start}axes", metavar="AXES", help=f"axes{whose} where the file has them wrong")
     sizes = parser.add_mutually_exclusive_group()
     sizes.add_argument(

@@ -160,6 +160,19 @@ def test_unnamed_planes_are_z_for_who_gives_three_sizes(refusal, document, model
     assert found["shape"] == [12, 40, 56]
 
 
+def test_a_time_series_is_asked_which_point_and_told_of_z(refusal, document, model_id, cells, folder) -> None:
+    sizes = {f"PhysicalSize{axis}": 0.29 for axis in "YX"}
+    rng = np.random.default_rng(0)
+    series = rng.normal(500, 50, (6, 40, 56)).astype(np.float32)
+    tifffile.imwrite("t.ome.tif", series, photometric="minisblack", metadata={"axes": "TYX", **sizes})
+    said = refusal("predict", "t.ome.tif", "--model", model_id)
+    assert "6 time points" in said
+    assert "--axes ZYX" in said
+    assert document("predict", "t.ome.tif", "--model", model_id, "--time", "2")["shape"] == [40, 56]
+    as_stack = ("--axes", "ZYX", "--voxel-size", "0.29,0.29,0.29")
+    assert document("predict", "t.ome.tif", "--model", model_id, *as_stack)["shape"] == [6, 40, 56]
+
+
 def test_a_missing_voxel_size_is_asked_for(refusal, document, cells, model_id, folder) -> None:
     plain = save(folder / "plain.tif", cells.light, axes="ZYX")
     assert "--voxel-size" in refusal("predict", plain, "--model", model_id)

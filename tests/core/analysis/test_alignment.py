@@ -85,6 +85,14 @@ def test_values_that_are_no_numbers_are_refused_by_role() -> None:
         comparable(stack((3, 20, 20), None), broken)
 
 
+@pytest.mark.parametrize(("flat", "role"), [(0, "observed"), (1, "predicted")])
+def test_flat_images_are_refused_by_role(flat: int, role: str) -> None:
+    images = [stack((3, 20, 20), None), stack((3, 20, 20), None, seed=1)]
+    images[flat] = images[flat].with_voxels(np.full((3, 20, 20), 9, np.uint16))
+    with pytest.raises(ImageError, match=rf"Every voxel of the {role} image cells\.tif is 9"):
+        comparable(*images)
+
+
 def test_the_affine_fit_is_the_least_squares_one() -> None:
     rng = np.random.default_rng(2)
     predicted = rng.normal(size=(4, 30, 30))

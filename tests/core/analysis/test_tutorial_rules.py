@@ -107,6 +107,11 @@ def test_otsu_is_three_dimensional_and_strict(observed: np.ndarray) -> None:
     assert not mask(np.array([1.0, 2.0]), 2.0).any()  # on the threshold is outside
 
 
+def test_no_threshold_is_found_among_values_that_are_no_numbers() -> None:
+    with pytest.raises(ImageError, match="not numbers"):
+        otsu_threshold(np.array([1.0, np.nan, 2.0]))
+
+
 def test_otsu_of_camera_counts_is_the_mask_of_the_z_scores(observed: np.ndarray) -> None:
     counts = np.round(observed * 500 + 5000).astype(np.uint16)
     z_scores = (counts - counts.mean(dtype=np.float64)) / counts.std(dtype=np.float64)
