@@ -99,7 +99,7 @@ def viewer(
     offered = modes if modes is not None else offered_modes(layers)
     if mode not in MODES or any(name not in MODES for name in offered):
         raise ValueError(f"viewer modes are {', '.join(MODES)}")
-    memory = _memory(key, state, mode)
+    memory = _memory(key, state, mode, layers[0].tzyx.shape)
     steps = reduction(layers[0].tzyx.shape, len(layers))
     packed = [_packed(_content(layer, steps), layer, steps) for layer in layers]
     result = _mount(
@@ -108,7 +108,10 @@ def viewer(
         height=height_px,
         on_view_change=_nothing,
     )
-    returned = ViewState.from_browser(result.get("view"), memory["start"])
+    report = result.get("view") or {}
+    # A report from before the last jump, or of another image, says nothing about what is seen now.
+    current = report.get("order") == memory["order"]
+    returned = ViewState.from_browser(report if current else None, memory["start"])
     st.session_state[_memory_key(key)] = {**memory, "returned": returned}
     return returned
 
@@ -136,7 +139,7 @@ def _memory_key(key: str) -> str:
     return f"viewer of {key}"
 
 
-def _memory(key: str, state: ViewState | None, mode: str) -> dict:
+def _memory(key: str, state: ViewState | None, mode: str, shape: tuple[int, ...]) -> dict:
     """
     Decide where the browser starts, without moving a view that somebody is using.
 
@@ -144,19 +147,28 @@ def _memory(key: str, state: ViewState | None, mode: str) -> dict:
     the viewer is mounted anew or when the page asks for something that the viewer did not report itself.
     """
     memory = st.session_state.get(_memory_key(key))
-    asked = state if state is not None else None
+    asked = state
     if memory is None:
-        return {"start": asked or ViewState(mode=mode), "order": 0, "asked": asked, "mode": mode}
+        return {
+            "start": asked or ViewState(mode=mode),
+            "order": 0,
+            "asked": asked,
+            "mode": mode,
+            "shape": shape,
+        }
     known = memory.get("returned", memory["start"])
+    if memory["shape"] != shape:  # another image: only the way of looking is kept
+        start = asked if asked not in (None, memory["asked"], known) else ViewState(mode=known.mode)
+        return {"start": start, "order": memory["order"] + 1, "asked": asked, "mode": mode, "shape": shape}
     mounted = key in st.session_state
     request = asked is not None and asked not in (memory["asked"], known)
     if request or not mounted:
         start = asked if asked is not None else known
         order = memory["order"] + 1
-        return {"start": start, "order": order, "asked": asked, "mode": mode, "returned": start}
+        return {**memory, "start": start, "order": order, "asked": asked, "mode": mode, "returned": start}
     if mode != memory["mode"]:
         start = replace(known, mode=mode)
-        return {"start": start, "order": memory["order"] + 1, "asked": asked, "mode": mode}
+        return {**memory, "start": start, "order": memory["order"] + 1, "asked": asked, "mode": mode}
     return {**memory, "asked": asked}
 
 

@@ -19,9 +19,9 @@ from labelfree_core.analysis import display
 Role = Literal["transmitted", "observed", "predicted", "other"]
 
 MAGIC = b"LFV1"
-# Samples sent to one browser tab, over all layers: 40 MB of 8-bit planes arrive in seconds and leave room
-# for the projections and the 3-D texture beside them.
-BROWSER_VOXELS = 40_000_000
+# Samples sent to one browser tab, over all layers: 48 MB of 8-bit planes arrive in seconds, leave room for
+# projections and the 3-D texture, and show two stacks of 200 x 1024 x 1024 at a third in y and x.
+BROWSER_VOXELS = 48_000_000
 # A plane or a thin stack costs little in 16 bit, and then any window stays smooth.
 SIXTEEN_BIT_VOXELS = 2_000_000
 # Above this many voxels the limits come from an evenly spaced sample of them.
@@ -141,7 +141,7 @@ def reduction(shape: tuple[int, ...], n_layers: int, *, budget: int = BROWSER_VO
     >>> reduction((1, 64, 224, 336), 2)
     (1, 1, 1)
     >>> reduction((1, 200, 1024, 1024), 2)
-    (1, 4, 4)
+    (1, 3, 3)
     """
     step_z, step_yx = 1, 1
 

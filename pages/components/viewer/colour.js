@@ -60,15 +60,25 @@ function tintTable(v, index, colour) {
   return table;
 }
 
-// Which colour a layer gets where several are added up.
+// Which colour a layer gets where several are added up. One observed and one predicted image are green and
+// magenta; with more structures each gets its own colour.
 function mergeMap(v, index) {
   const { layers } = v.volumes;
   if (layers[index].role === "transmitted") return "gray";
-  if (layers[index].role === "observed") return "green";
-  if (layers[index].role === "predicted" && layers.filter((l) => l.role === "predicted").length === 1 && layers.some((l) => l.role === "observed")) return "magenta";
-  const taken = layers.some((l) => l.role === "observed") ? ["magenta", "cyan", "yellow"] : MERGE_MAPS;
-  const rank = layers.slice(0, index).filter((l) => l.role !== "transmitted" && l.role !== "observed").length;
-  return taken[rank % taken.length];
+  const stains = layers.map((_, at) => at).filter((at) => layers[at].role !== "transmitted");
+  if (isPair(layers)) return layers[index].role === "observed" ? "green" : layers[index].role === "predicted" ? "magenta" : "cyan";
+  const chosen = stains.filter((at) => v.s.per[at].merged);
+  const rank = chosen.includes(index) ? chosen.indexOf(index) : chosen.length;
+  return MERGE_MAPS[rank % MERGE_MAPS.length];
+}
+
+const countRole = (layers, role) => layers.filter((layer) => layer.role === role).length;
+const isPair = (layers) => countRole(layers, "observed") === 1 && countRole(layers, "predicted") === 1;
+
+// At first: observed and predicted of one structure, or the predictions of several.
+function mergedAtFirst(layers, layer) {
+  if (layer.kind === "mask" || layer.role === "transmitted") return false;
+  return isPair(layers) || countRole(layers, "predicted") < 2 || layer.role === "predicted";
 }
 
 function mergeTable(v, index) {

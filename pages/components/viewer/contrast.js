@@ -131,6 +131,7 @@ function fillHead(v, head, panel) {
 function legendEntries(v, bar) {
   const { layers } = v.volumes;
   if (bar.merge) return bar.merge.map((index) => [colourAt(mergeMap(v, index), 1), layers[index].name]);
+  if (bar.volume) return bar.volume.map((index, slot) => [volumeColour(v, slot), layers[index].name]);
   if (!bar.agreement) return [];
   if (single(v)) return [[SINGLE_MASK, `${layers[v.s.a].name} above the threshold`]];
   return [

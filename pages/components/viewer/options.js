@@ -100,9 +100,9 @@ function mergeGroup(v) {
   const { o } = v.controls;
   o.merge = v.volumes.layers.map((layer, index) => {
     const input = make("input", { type: "checkbox", onchange: () => toggleMerged(v, index) });
-    const colour = make("i", { style: `background:rgb(${colourAt(mergeMap(v, index), 1)})` });
+    const colour = make("i");
     o.groups.merge.append(make("label", { class: "check" }, input, colour, make("span", {}, layer.name)));
-    return input;
+    return { input, colour };
   });
 }
 
@@ -137,7 +137,10 @@ function syncOptions(v) {
     setValue(o.blend, s.blend);
     setText(o.blendText, `${Math.round(100 * s.blend)} %`);
   } else if (s.mode === "merge") {
-    o.merge.forEach((input, index) => (input.checked = s.per[index].merged));
+    o.merge.forEach(({ input, colour }, index) => {
+      input.checked = s.per[index].merged;
+      colour.style.background = input.checked ? `rgb(${colourAt(mergeMap(v, index), 1)})` : "transparent";
+    });
   } else if (s.mode === "difference") {
     setValue(o.difference, Math.round((100 * differenceRange(v)) / differenceReach(v)));
     setText(o.differenceText, formatValue(differenceRange(v)));

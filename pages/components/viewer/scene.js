@@ -28,7 +28,7 @@ function panelsOf(v) {
     return [{ title: names(v, a, b).join(" − "), bar: { difference: true }, values: [a, b], items: [{ canvas: (axis) => differenceBitmap(v, axis) }] }];
   if (s.mode === "threshold")
     return [{ title: "", bar: { agreement: true }, values: single(v) ? [a] : [a, b], items: [{ canvas: (axis) => agreementBitmap(v, axis) }] }];
-  if (s.mode === "3d") return [{ title: boxText(v), bar: { merge: volumeChannels(v) }, values: [], items: [] }];
+  if (s.mode === "3d") return [{ title: boxText(v), bar: { volume: volumeChannels(v) }, values: [], items: [] }];
   return sidePanels(v);
 }
 

@@ -48,7 +48,7 @@ function freshState(volumes) {
     linked: sharedWindow(layers),
     per: layers.map((layer) => ({
       visible: true,
-      merged: layer.role !== "transmitted" && layer.kind === "image",
+      merged: mergedAtFirst(layers, layer),
       lo: layer.limits[0],
       hi: layer.limits[1],
       colormap: layer.colormap,
@@ -76,7 +76,7 @@ function applyStart(v, start) {
   if (start.z != null) s.z = clamp(Math.floor(start.z / sz), 0, volumes.nz - 1);
   if (start.t != null) s.t = clamp(start.t, 0, volumes.nt - 1);
   s.zoom = clamp(start.zoom ?? 1, 0.25, 64);
-  if (start.center) [s.cy, s.cx] = [toSent(start.center[0], sy), toSent(start.center[1], sx)];
+  if (start.center) [s.cy, s.cx] = [clamp(toSent(start.center[0], sy), 0, volumes.ny), clamp(toSent(start.center[1], sx), 0, volumes.nx)];
   if (start.cursor) placeCursor(v, toSent(start.cursor[1], sx), toSent(start.cursor[0], sy));
   s.projection = start.projection ?? "plane";
   if (start.z_range) {
@@ -134,6 +134,7 @@ function reportOf(v) {
   });
   const full = (index) => Math.min(toFull(index, sz) + (sz >> 1), volumes.fullShape[1] - 1);
   return {
+    order: v.order,
     z: full(s.z),
     t: s.t,
     mode: s.mode,

@@ -78,6 +78,8 @@ function loadChannel(v, slot, index) {
 
 const volumeChannels = (v) => (single(v) ? [v.s.a] : [v.s.a, v.s.b]);
 
+const volumeColour = (v, slot) => colourAt(single(v) ? "gray" : MERGE_MAPS[slot], 1);
+
 function channelWindow(v, index) {
   const layer = v.volumes.layers[index];
   if (layer.bits === 16) return [0, 1];
@@ -137,7 +139,7 @@ function drawVolume(v, width, height, ratio, steps) {
   gl.uniform1i(v.place("first"), 0);
   gl.uniform1i(v.place("second"), channels.length > 1 ? 1 : 0);
   gl.uniform2fv(v.place("windows"), channels.length > 1 ? [...channelWindow(v, channels[0]), ...channelWindow(v, channels[1])] : [...channelWindow(v, channels[0]), 0, 1]);
-  const paint = channels.map((index) => colourAt(single(v) ? "gray" : mergeMap(v, index), 1).map((part) => part / 255));
+  const paint = channels.map((_, slot) => volumeColour(v, slot).map((part) => part / 255));
   gl.uniform3fv(v.place("colours"), [...paint[0], ...(paint[1] ?? [0, 0, 0])]);
   gl.uniform3fv(v.place("halfSize"), box.map((side) => side / longest));
   gl.uniformMatrix3fv(v.place("turn"), false, turnMatrix(camera));
