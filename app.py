@@ -4,7 +4,7 @@ import streamlit as st
 
 from pages.components import layout, links
 
-st.set_page_config(page_title="labelfree", page_icon=":material/biotech:", layout="wide")
+st.set_page_config(page_title="labelfree", page_icon=layout.ICON, layout="wide")
 layout.style()
 menu = {
     name: st.Page(f"pages/{name}.py", title=title, icon=f":material/{icon}:", default=name == "start")

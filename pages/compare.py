@@ -46,13 +46,13 @@ downloads.button(
 
 st.subheader("Side by side, blink, swipe, difference in each plane", anchor=False)
 shown = showing.pair_layers(work, prediction, name=prediction.structure)
-viewer(shown, key="compare-view", mode="side", height_px=620)
+viewer(shown, key="compare-view", mode="side", height_px=showing.height_px(pair.observed.shape, 2))
 
 left, right = st.columns([2, 3], gap="large")
 with left:
     st.subheader("Blink", anchor=False)
     gif = comparing.gif(cached.result_id(work, prediction), f"{image.reading_key}|{channel}", pair)
-    comparing.blink(pair)
+    comparing.blink(gif, pair)
     downloads.button("Blink (GIF, 2 s a frame)", lambda: gif, f"{name}_blink.gif", "image/gif")
 with right:
     st.subheader("What the eye may miss", anchor=False)

@@ -55,7 +55,9 @@ try:
     shown = showing.layers(work, list(reversed(results.values())))
     start = None if work.linked_z is None else ViewState(z=work.linked_z)
     work.linked_z = None
-    view = viewer(shown, key="predict-view", height_px=640, state=start)
+    view = viewer(
+        shown, key="predict-view", height_px=showing.height_px(shown[0].voxels.shape, len(shown)), state=start
+    )
     links.state(next(reversed(results)), view.z)
 except LabelFreeError as problem:
     st.error(str(problem))

@@ -10,10 +10,10 @@ import streamlit as st
 
 from labelfree_core.analysis.alignment import Pair
 from labelfree_core.analysis.difference import Differences, differences
-from labelfree_core.analysis.display import limits, picture
+from labelfree_core.analysis.display import limits
 from labelfree_core.analysis.scores import Scores, published
 from labelfree_core.inference.prediction import Prediction
-from labelfree_core.reports.figures import coloured, png, with_scale_bar
+from labelfree_core.reports.figures import coloured, png
 from labelfree_core.reports.gif import blink_gif
 from pages.components import downloads, showing, words
 from pages.components.session import Session
@@ -59,19 +59,12 @@ def gif(result: str, observed: str, _pair: Pair) -> bytes:
     return blink_gif(_pair.observed, _pair.predicted, seconds=2.0, captions=("observed", "predicted"))
 
 
-def blink(pair: Pair) -> None:
-    """Show the two projections that the GIF alternates between."""
+def blink(frames: bytes, pair: Pair) -> None:
+    """Show the GIF, and between which limits."""
     window = limits(pair.observed)
-    pixel_um = None if pair.voxel_size_um is None else pair.voxel_size_um[-1]
-    observed, predicted = (
-        with_scale_bar(picture(volume, window), pixel_um) for volume in (pair.observed, pair.predicted)
-    )
-    for column, image, title in zip(
-        st.columns(2), (observed, predicted), ("Observed", "Predicted"), strict=True
-    ):
-        showing.picture(column, image, title)
+    st.image(frames, width="stretch", alt="Observed and predicted in turn, 2 seconds each")
     st.caption(
-        f"Maximum projections, both shown from {window[0]:.2f} to {window[1]:.2f} standard deviations "
+        f"Maximum projections in turn, both from {window[0]:.2f} to {window[1]:.2f} standard deviations "
         "(0.02 and 99.8 percent of the observed image)."
     )
 
@@ -113,7 +106,7 @@ def difference_maps(pair: Pair, name: str) -> None:
     found: Differences = differences(pair.observed, pair.predicted)
     pixel_um = None if pair.voxel_size_um is None else pair.voxel_size_um[-1]
     for column, (key, values) in zip(st.columns(3), found.projections().items(), strict=True):
-        shown = with_scale_bar(coloured(values, found.limits, "viridis"), pixel_um)
+        shown = showing.framed(coloured(values, found.limits, "viridis"), pixel_um)
         showing.picture(column, shown, TITLES[key])
         with column:
             downloads.button("PNG", partial(png, shown), f"{name}_{key}.png", "image/png")

@@ -32,7 +32,7 @@ def models(work: Session, entries: list[ModelEntry]) -> list[ModelEntry]:
     chosen = _grid(work, fitting or rest)
     if fitting and rest:
         open_it = any(entry.card.id in work.chosen for entry in rest)
-        with st.expander(f"{len(rest)} models made for other kinds of image", expanded=open_it):
+        with st.expander(f"Models made for other kinds of image ({len(rest)})", expanded=open_it):
             chosen += _grid(work, rest)
     work.chosen = [entry.card.id for entry in chosen]
     return chosen

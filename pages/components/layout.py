@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NoReturn
 
 import streamlit as st
@@ -10,6 +11,8 @@ from labelfree_core import __version__
 from pages.components import links, running, session
 from pages.components.session import Opened, Session
 
+# A file: an icon by name would be fetched from another computer.
+ICON = str(Path(__file__).with_name("icon.png"))
 # Address, title and icon, in the order of the menu.
 PAGES = (
     ("start", "Start", "home"),
@@ -22,8 +25,9 @@ PAGES = (
 
 CSS = """
 <style>
-.block-container {max-width: 1680px; padding-top: 4.2rem; padding-bottom: 3rem;}
-h1 {font-weight: 650; letter-spacing: -0.02em; padding-bottom: 0.2rem;}
+.block-container {max-width: 1680px; padding-top: 3.6rem; padding-bottom: 3rem;}
+h1 {font-size: 2.3rem !important; font-weight: 650; letter-spacing: -0.02em; padding-bottom: 0.2rem;}
+h3 {font-size: 1.35rem !important;}
 [data-testid="stImage"] img {image-rendering: pixelated; border-radius: 4px;}
 .lf-lead {font-size: 1.12rem; line-height: 1.6; max-width: 62rem; opacity: 0.88;}
 .lf-mark {display: inline-block; font-size: 0.74rem; font-weight: 600; padding: 0.05rem 0.5rem;

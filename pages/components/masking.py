@@ -12,7 +12,7 @@ from labelfree_core.analysis.alignment import Pair
 from labelfree_core.analysis.display import limits, picture, project
 from labelfree_core.analysis.masks import Agreement, clip_to_mask, otsu_threshold
 from labelfree_core.inference.prediction import Prediction
-from labelfree_core.reports.figures import overlay, with_scale_bar
+from labelfree_core.reports.figures import overlay
 from pages.components import session, showing
 
 BINS = 160
@@ -93,8 +93,8 @@ def side_by_side(pair: Pair, observed: np.ndarray, predicted: np.ndarray) -> Non
     pixel_um = None if pair.voxel_size_um is None else pair.voxel_size_um[-1]
     first, second, third = st.columns(3)
     for column, shown, title in ((first, observed, "Observed mask"), (second, predicted, "Predicted mask")):
-        showing.picture(column, with_scale_bar(project(shown).astype(np.uint8) * 255, pixel_um), title)
-    showing.picture(third, with_scale_bar(overlay(observed, predicted), pixel_um), "Overlay")
+        showing.picture(column, showing.framed(project(shown).astype(np.uint8) * 255, pixel_um), title)
+    showing.picture(third, showing.framed(overlay(observed, predicted), pixel_um), "Overlay")
     third.html(
         '<div class="lf-fact">'
         '<span style="background:#f0f0f0;border:1px solid #888;padding:0 .6em"></span> both '
@@ -109,9 +109,9 @@ def alone(prediction: Prediction, predicted: np.ndarray) -> None:
     pixel_um = prediction.voxel_size_um[-1]
     first, second = st.columns(2)
     shown = picture(prediction.voxels, limits(prediction.voxels))
-    showing.picture(first, with_scale_bar(shown, pixel_um), "Predicted")
+    showing.picture(first, showing.framed(shown, pixel_um), "Predicted")
     showing.picture(
-        second, with_scale_bar(project(predicted).astype(np.uint8) * 255, pixel_um), "Predicted mask"
+        second, showing.framed(project(predicted).astype(np.uint8) * 255, pixel_um), "Predicted mask"
     )
     st.caption(f"Marked: {predicted.mean():.1%} of all voxels. Maximum projections.")
 
@@ -123,11 +123,11 @@ def clipped(pair: Pair, predicted: np.ndarray) -> None:
     before, then = st.columns(2)
     note = "from {:.2f} to {:.2f}"
     showing.picture(
-        before, with_scale_bar(picture(pair.observed, window), pixel_um), "Before", note.format(*window)
+        before, showing.framed(picture(pair.observed, window), pixel_um), "Before", note.format(*window)
     )
     showing.picture(
         then,
-        with_scale_bar(picture(after.voxels, after.limits), pixel_um),
+        showing.framed(picture(after.voxels, after.limits), pixel_um),
         "After",
         note.format(*after.limits),
     )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 import uuid
+import weakref
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -107,15 +109,12 @@ class BatchItem:
     fraction: float = 0.0
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, weakref_slot=True, eq=False)
 class Session:
-    """Everything one person has opened, asked for and got."""
+    """Everything one person has opened, asked for and got; ``path`` is a folder of their own."""
 
     owner: str = field(default_factory=lambda: uuid.uuid4().hex)
-    # Removed with the session; an upload lives here once, not in memory.
-    folder: tempfile.TemporaryDirectory = field(
-        default_factory=lambda: tempfile.TemporaryDirectory(prefix="labelfree-")
-    )
+    path: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="labelfree-")))
     image: Opened | None = None
     predictions: dict[ResultKey, Prediction] = field(default_factory=dict)
     jobs: dict[ResultKey, str] = field(default_factory=dict)
@@ -136,10 +135,9 @@ class Session:
     linked_model: str = ""
     linked_z: int | None = None
 
-    @property
-    def path(self) -> Path:
-        """The session's own folder."""
-        return Path(self.folder.name)
+    def __post_init__(self) -> None:
+        # An upload lives in this folder once, not in memory, and goes when the session goes.
+        weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
 
     def result(self, model: str) -> Prediction | None:
         """Return the prediction of this model for the open image at the chosen grid, if there is one."""

@@ -7,9 +7,13 @@ import streamlit as st
 
 from labelfree_core.analysis.display import limits
 from labelfree_core.inference.prediction import Prediction
+from labelfree_core.reports.figures import with_scale_bar
 from pages.components import cached, words
 from pages.components.session import Opened, Session
 from pages.components.viewer import Layer
+
+# A picture is enlarged to at least half of this; the page is about so wide, the viewer's controls so high.
+SHARP_PX, PAGE_PX, CONTROLS_PX = 900, 1150, 150
 
 
 def _letters(text: str) -> str:
@@ -32,7 +36,9 @@ def choose_result(work: Session, key: str) -> Prediction:
     found = work.results()
     names = list(reversed(found))
     if len(names) == 1:
-        return found[names[0]]
+        only = found[names[0]]
+        st.markdown(f"**{words.plain(only.structure)}** by `{only.model_id}`")
+        return only
     picked = st.segmented_control(
         "Structure",
         names,
@@ -111,6 +117,19 @@ def pair_layers(work: Session, prediction: Prediction, *, name: str) -> list[Lay
             digest=f"{result}|pair",
         ),
     ]
+
+
+def framed(image: np.ndarray, pixel_um: float | None) -> np.ndarray:
+    """Enlarge a small picture pixel by pixel, so that its scale bar is fine and easy to read."""
+    factor = max(1, SHARP_PX // image.shape[1])
+    large = image.repeat(factor, axis=0).repeat(factor, axis=1)
+    return with_scale_bar(large, None if pixel_um is None else pixel_um / factor)
+
+
+def height_px(shape: tuple[int, ...], panels: int) -> int:
+    """Choose a height that leaves little empty around panels side by side."""
+    panel = PAGE_PX / max(1, min(panels, 4)) * shape[-2] / shape[-1]
+    return int(min(max(panel + CONTROLS_PX, 440), 720))
 
 
 def picture(column: object, image: np.ndarray, title: str, note: str = "") -> None:
