@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage, stats
+from scipy import ndimage
 
 from labelfree_core.images.finding import Finding, graded
 from labelfree_core.images.intensity import percentiles
@@ -193,7 +193,8 @@ def _noise_slope(plane: npt.NDArray[np.float32]) -> float:
     noise = [float(np.median(fine[inside])) for inside in bins if inside.sum() > 50]
     if len(noise) < 4 or len(set(noise)) < 2:
         return 0.0
-    return float(stats.spearmanr(np.arange(len(noise)), noise)[0])
+    ranks = np.argsort(np.argsort(noise))
+    return float(np.corrcoef(np.arange(len(noise)), ranks)[0, 1])
 
 
 def _corner_to_middle(plane: npt.NDArray[np.float32]) -> float:

@@ -25,6 +25,7 @@ __all__ = ["ChannelRole", "Choice", "Proposal", "propose"]
 # More channels than this are not looked at one by one: names decide alone.
 _MOST_LOOKED_AT = 16
 _LOOK_PLANES = 5
+_WINDOW_PX = 768
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,8 @@ def _roles(file: ImageFile, letters: str, count: int) -> tuple[ChannelRole, ...]
     unknown = [role for role in roles if role.role == "unknown"]
     for role in unknown[:_MOST_LOOKED_AT]:
         planes = survey(file, role.index, planes=_LOOK_PLANES, axes=letters)
-        kind, reason, confidence = _look(planes)
+        y, x = (max(0, (n - _WINDOW_PX) // 2) for n in planes.shape[1:])
+        kind, reason, confidence = _look(planes[:, y : y + _WINDOW_PX, x : x + _WINDOW_PX])
         roles[role.index] = replace(role, role=kind, reason=reason, confidence=confidence)
     return tuple(roles)
 

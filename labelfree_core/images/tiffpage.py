@@ -115,6 +115,11 @@ def _check(page: tifffile.TiffPage | tifffile.TiffFrame, number: int, file_bytes
             f"The TIFF file is cut off: plane {number} is not complete. Copy it again from where it was "
             "recorded."
         )
+    if len(page.dataoffsets) < math.prod(key.chunked):
+        raise ImageError(
+            f"Plane {number} of the TIFF file needs {math.prod(key.chunked)} blocks of data and lists "
+            f"{len(page.dataoffsets)}; the file is damaged. Copy it again from where it was recorded."
+        )
     if not ends:
         raise ImageError(
             f"Plane {number} of the TIFF file holds no data; the recording or the copy stopped early. Copy "
