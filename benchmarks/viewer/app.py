@@ -17,8 +17,9 @@ def volumes(shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
     smooth = np.cos(z)[:, None, None] * np.cos(y)[:, None] * np.cos(x)
     predicted = 400 * np.maximum(smooth, 0) + 100
     observed = np.empty(shape, np.float32)
+    noise = rng.normal(0, 15, shape[1:]).astype(np.float32)
     for plane in range(shape[0]):
-        observed[plane] = predicted[plane] + rng.normal(0, 15, shape[1:]).astype(np.float32)
+        observed[plane] = predicted[plane] + np.roll(noise, 31 * plane)
     return observed, predicted.astype(np.float32)
 
 
@@ -29,8 +30,10 @@ if st.button("Show") or st.session_state.get("shown"):
     window = (90.0, 500.0)
     viewer(
         [
-            Layer("observed", observed, VOXEL_SIZE_UM, "counts", window, role="observed"),
-            Layer("predicted", predicted, VOXEL_SIZE_UM, "counts", window, role="predicted"),
+            Layer("observed", observed, VOXEL_SIZE_UM, "counts", window, role="observed", digest=f"o{SHAPE}"),
+            Layer(
+                "predicted", predicted, VOXEL_SIZE_UM, "counts", window, role="predicted", digest=f"p{SHAPE}"
+            ),
         ],
         key="benchmark",
     )

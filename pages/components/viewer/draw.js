@@ -170,7 +170,7 @@ function paintScaleBar(v, context, area) {
   context.font = "600 12px system-ui, sans-serif";
   const text = lengthText(um);
   const box = Math.max(width, context.measureText(text).width) + 12;
-  context.fillStyle = "rgba(0,0,0,.5)";
+  context.fillStyle = "rgba(0,0,0,.66)";
   context.beginPath();
   context.roundRect(right + 6 - box, bottom - 22, box, 28, 4);
   context.fill();
