@@ -124,6 +124,12 @@ def test_sixty_channels_and_empty_ones_get_a_proposal(save):
     assert found.roles[0].reason == "it is empty"
 
 
+@pytest.mark.parametrize("shape", [(1, 40), (40, 1), (1, 1), (3, 1, 40), (2, 2)])
+def test_slivers_of_an_image_get_a_proposal(save, shape):
+    voxels = np.random.default_rng(0).integers(0, 99, shape).astype(np.uint8)
+    assert propose(open_image(save(voxels, photometric="minisblack", metadata=None))).axes.value
+
+
 @pytest.mark.parametrize(
     ("size", "words"),
     [(1.0, "exactly 1 um"), (0.000108, "if the number is in mm"), (108.0, "if the number is in nm")],
