@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from labelfree_core.analysis.objects import is_labelled
 from labelfree_core.analysis.scores import UNITS, pearson_r
 from labelfree_core.errors import ImageError
 from labelfree_core.images.intensity import standardise
@@ -72,7 +73,8 @@ def comparable(observed: ImageStack, predicted: ImageStack) -> Pair:
     ----------
     observed : ImageStack
         The stain, in any units. It is z-scored over the whole stack first and resampled after,
-        like the target of the published networks; one already in z-scores is left as it is.
+        like the target of the published networks; one already in z-scores is left as it is. The
+        numbers of a label image are no intensities, so it counts as a mask.
     predicted : ImageStack
         A prediction in z-scores is left as it is; one in other units is z-scored too.
 
@@ -88,9 +90,12 @@ def comparable(observed: ImageStack, predicted: ImageStack) -> Pair:
     notes = []
     if not _is_z_score(predicted):
         notes.append(
-            "The predicted file does not say that it is in z-scores, so it was standardised: "
-            "errors of brightness do not show in the scores."
+            f"The predicted image is in {predicted.units}, so it was standardised too: errors of brightness "
+            "do not show in the scores."
         )
+    if is_labelled(observed.voxels):
+        notes.append("The observed image is a label image: its objects were compared as a mask.")
+        observed = observed.with_voxels(np.not_equal(observed.voxels, 0).astype(np.uint8))
     aligned, target = align_grids(_z_score(observed, "observed"), _z_score(predicted, "predicted"))
     if aligned.shape != observed.shape:
         notes.append(

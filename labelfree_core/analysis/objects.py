@@ -12,6 +12,7 @@ import numpy as np
 from labelfree_core.analysis.masks import mask
 from labelfree_core.errors import ImageError
 
+MIN_VOXELS = 8
 # Labels beyond this are renumbered before they are counted.
 MAX_LABEL = 1_000_000
 # Share of equal neighbours inside objects: above 0.8 in label images, below 0.4 in camera images.
@@ -62,7 +63,7 @@ def label(
     inside: np.ndarray,
     *,
     method: str = "connected",
-    min_voxels: int = 8,
+    min_voxels: int = MIN_VOXELS,
     voxel_size_um: tuple[float, ...] | None = None,
     separation_um: float = 5.0,
 ) -> np.ndarray:
@@ -111,7 +112,12 @@ def label(
 
 
 def find_objects(
-    voxels: np.ndarray, *, threshold: float | None = None, method: str = "connected"
+    voxels: np.ndarray,
+    *,
+    threshold: float | None = None,
+    method: str = "connected",
+    min_voxels: int = MIN_VOXELS,
+    voxel_size_um: tuple[float, ...] | None = None,
 ) -> np.ndarray:
     """
     Label the objects of an image: its own labels where it has them, else what lies above a threshold.
@@ -122,7 +128,8 @@ def find_objects(
         An image, a mask of two values, or a whole-numbered label image.
     threshold : float, optional
         In the units of *voxels*; Otsu's where not given.
-    method : {"connected", "watershed"}
+    method, min_voxels, voxel_size_um
+        As in :func:`label`; a label image keeps all its objects.
 
     Returns
     -------
@@ -130,7 +137,8 @@ def find_objects(
     """
     if threshold is None and is_labelled(voxels):
         return _without_rims(_renumbered(voxels))
-    return label(mask(voxels, threshold), method=method)
+    inside = mask(voxels, threshold)
+    return label(inside, method=method, min_voxels=min_voxels, voxel_size_um=voxel_size_um)
 
 
 def table(
@@ -258,14 +266,7 @@ def is_labelled(voxels: np.ndarray) -> bool:
     """
     Tell a label image from a camera image and from a mask.
 
-    Parameters
-    ----------
-    voxels : array, shape (Z, Y, X) or (Y, X)
-
-    Returns
-    -------
-    is_labelled : bool
-        Whole numbers from 0, at least two beside it, and neighbours inside objects mostly equal.
+    It holds whole numbers from 0, at least two beside it, and neighbours in objects are mostly equal.
     """
     if voxels.dtype.kind not in "iu" or voxels.min() != 0 or voxels.max() < 2:
         return False

@@ -36,6 +36,7 @@ def register(verbs: Verbs) -> None:
     )
     parser.add_argument("--method", choices=("connected", "watershed"), default="connected")
     parser.add_argument("--threshold", type=float, metavar="T", help="in FILE's units; default Otsu's")
+    parser.add_argument("--min-voxels", type=int, default=8, metavar="N", help="drop smaller specks")
     add_image_options(parser)
     add_image_options(parser, "against")
     add_yes(parser)
@@ -45,7 +46,7 @@ def register(verbs: Verbs) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Measure the objects of one image, or pair those of two."""
-    from labelfree_core.analysis.objects import find_objects, to_csv
+    from labelfree_core.analysis.objects import to_csv
     from labelfree_core.images.writing import write_bytes
 
     output = output_path(arguments.output, arguments.file, *filter(None, [arguments.against]))
@@ -53,7 +54,7 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.against:
         rows, matching, stack = _against(stack, arguments)
     else:
-        labels = find_objects(stack.voxels, threshold=arguments.threshold, method=arguments.method)
+        labels = _labels(stack, arguments, threshold=arguments.threshold)
         rows, matching = _measured(labels, stack, {}), None
     write_bytes(output, to_csv(rows, axes=stack.axes).encode())
     counts: dict[str, object] = {"count": sum(row.status != "missed" for row in rows)}
@@ -76,14 +77,12 @@ def _against(
     """Return the rows of FILE (matched or extra), then those that only OTHER has (missed)."""
     from labelfree_core.analysis.alignment import align_grids
     from labelfree_core.analysis.matching import match, with_status
-    from labelfree_core.analysis.objects import find_objects
 
     wanted = wanted_from(arguments, "against", propose="observed")
     other = load(arguments.against, wanted)
     _same_grid(stack, other)
     other, stack = align_grids(other, stack)
-    labels = find_objects(stack.voxels, threshold=arguments.threshold, method=arguments.method)
-    truth = find_objects(other.voxels, method=arguments.method)
+    labels, truth = _labels(stack, arguments, threshold=arguments.threshold), _labels(other, arguments)
     matching = match(truth, labels)
     both = {"against": other.voxels}
     rows = with_status(_measured(labels, stack, both), matching, observed=False)
@@ -91,6 +90,20 @@ def _against(
     missed = tuple(row for row in theirs if row.status == "missed")
     # Labels of OTHER count on after those of FILE, so that every line has its own number.
     return rows + tuple(replace(row, label=row.label + int(labels.max())) for row in missed), matching, stack
+
+
+def _labels(
+    stack: ImageStack, arguments: argparse.Namespace, *, threshold: float | None = None
+) -> np.ndarray:
+    from labelfree_core.analysis.objects import find_objects
+
+    return find_objects(
+        stack.voxels,
+        threshold=threshold,
+        method=arguments.method,
+        min_voxels=arguments.min_voxels,
+        voxel_size_um=stack.voxel_size_um,
+    )
 
 
 def _same_grid(stack: ImageStack, other: ImageStack) -> None:

@@ -93,6 +93,14 @@ def test_flat_images_are_refused_by_role(flat: int, role: str) -> None:
         comparable(*images)
 
 
+def test_the_numbers_of_a_label_image_are_no_intensities() -> None:
+    labels = np.zeros((3, 30, 30), np.uint16)
+    labels[:, 2:10, 2:10], labels[:, 15:25, 15:25] = 1, 200
+    pair = comparable(stack((3, 30, 30), None).with_voxels(labels), stack((3, 30, 30), None, seed=1))
+    assert len(np.unique(pair.observed)) == 2
+    assert "label image" in pair.notes[-1]
+
+
 def test_the_affine_fit_is_the_least_squares_one() -> None:
     rng = np.random.default_rng(2)
     predicted = rng.normal(size=(4, 30, 30))
