@@ -23,6 +23,7 @@ VERBS = (
     "check",
     "models",
     "predict",
+    "trust",
     "compare",
     "mask",
     "clip",
@@ -33,6 +34,7 @@ VERBS = (
     "rerun",
     "train",
     "evaluate",
+    "simulate",
 )
 
 MENDABLE, USAGE = 1, 2

@@ -1,1 +1,1 @@
-"""Cells, optics and cameras with known truth."""
+"""Cells with known truth and the microscope images they would give."""

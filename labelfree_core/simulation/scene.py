@@ -1,0 +1,231 @@
+"""One seed, one scene: cells, a microscope, its images, and every truth behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from labelfree_core.errors import LabelFreeError
+from labelfree_core.simulation.cells import STRUCTURES, Phantom, Recipe, grow
+from labelfree_core.simulation.degrade import Camera, Counts, Stray, draw_camera, expose, light_faults
+from labelfree_core.simulation.fields import Grid, Volume
+from labelfree_core.simulation.optics import Fluorescence, Transmitted, draw_light, fluoresce, transmit
+
+KINDS = ("colony", "sparse", "mitotic", "hard")
+_EMISSION_UM = {"DNA": 0.46, "membrane": 0.67, "lamin B1": 0.51, "nucleoli": 0.51, "mitochondria": 0.58}
+
+
+@dataclass(frozen=True, slots=True)
+class SceneSettings:
+    """
+    What to simulate; everything not given here is drawn from the seed.
+
+    ``kind`` one of :data:`KINDS`, ``shape`` (Z, Y, X) of the images, ``voxel_size_um`` (z, y, x), ``mode``
+    of the transmitted light, ``stains`` to image, ``bits`` 8 or 16, ``margin`` voxels (z, y, x) grown
+    around the images so that out-of-focus light is right, ``light`` a microscope instead of a drawn one.
+    """
+
+    kind: str = "colony"
+    shape: tuple[int, int, int] = (32, 224, 336)
+    voxel_size_um: tuple[float, float, float] = (0.29, 0.29, 0.29)
+    mode: str = "bright-field"
+    stains: tuple[str, ...] = STRUCTURES
+    bits: int = 16
+    margin: tuple[int, int, int] = (7, 12, 12)
+    light: Transmitted | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise LabelFreeError(
+                f"There is no kind of scene called {self.kind!r}; choose one of {', '.join(KINDS)}."
+            )
+        if (
+            len(self.shape) != 3
+            or self.shape[0] < 1
+            or min(self.shape[1:]) < 32
+            or np.prod(self.shape) > 6.4e7
+        ):
+            raise LabelFreeError(
+                f"A scene of {self.shape} voxels can't be simulated; give (Z, Y, X) with Y and X of at "
+                "least 32 and at most 64 million voxels in all."
+            )
+        unknown = [stain for stain in self.stains if stain not in STRUCTURES]
+        if unknown:
+            raise LabelFreeError(
+                f"No stain is called {', '.join(unknown)}; choose from {', '.join(STRUCTURES)}."
+            )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scene:
+    """
+    A simulated field with all that is known about it, each volume (Z, Y, X).
+
+    ``transmitted`` and ``stains`` are camera counts; ``clean_transmitted`` and ``clean_stains`` the same
+    light without camera and noise; ``index`` the refractive index, ``dyes`` the concentrations before any
+    microscope, ``cell_labels`` and ``nucleus_labels`` number the cells, ``stages`` says who divides.
+    """
+
+    seed: int
+    settings: SceneSettings
+    transmitted: Counts
+    clean_transmitted: Volume
+    stains: dict[str, Counts]
+    clean_stains: dict[str, Volume]
+    index: Volume
+    dyes: dict[str, Volume]
+    cell_labels: npt.NDArray[np.int32]
+    nucleus_labels: npt.NDArray[np.int32]
+    stages: tuple[str, ...]
+    drawn: dict[str, object] = field(default_factory=dict)
+
+    @property
+    def voxel_size_um(self) -> tuple[float, float, float]:
+        """(z, y, x) in micrometres."""
+        return self.settings.voxel_size_um
+
+    def provenance(self) -> dict[str, object]:
+        """Return all that made the scene, ready for JSON."""
+        return {"simulated": True, "seed": self.seed, "settings": asdict(self.settings), **self.drawn}
+
+
+def draw_recipe(rng: np.random.Generator, settings: SceneSettings) -> Recipe:
+    """Draw the cells of one kind of scene."""
+    deep = settings.shape[0] * settings.voxel_size_um[0]
+    recipe = Recipe(
+        height_um=float(np.clip(rng.uniform(6.5, 10.5), 4.0, max(0.85 * deep, 4.0))),
+        mitotic=float(rng.uniform(0.02, 0.10)),
+        dead=float(rng.uniform(0, 2)),
+        debris=float(rng.uniform(0, 12)),
+        granularity=float(np.exp(rng.uniform(-0.7, 0.7))),
+    )
+    if settings.kind == "sparse":
+        return replace(recipe, spread=True)
+    if settings.kind == "mitotic":
+        return replace(recipe, mitotic=0.35)
+    if settings.kind == "hard":
+        return replace(recipe, dead=6.0, debris=60.0, granularity=2.2)
+    return recipe
+
+
+def _faults(rng: np.random.Generator, hard: bool) -> Stray:
+    scale = 3.0 if hard else 1.0
+    return Stray(
+        shading=float(scale * rng.uniform(0.005, 0.03)),
+        dust=int(rng.integers(0, 4) * scale),
+        drift_px=float(rng.uniform(0.1, 0.25) if hard else max(0.0, rng.uniform(-0.1, 0.05))),
+        flicker=float(scale * rng.uniform(0.0005, 0.003)),
+    )
+
+
+def _defocus(rng: np.random.Generator, hard: bool) -> int:
+    """Planes by which the image lies above the middle of what was grown."""
+    return int(rng.integers(3, 6)) if hard else int(rng.integers(-2, 3))
+
+
+def _crop(
+    volume: npt.NDArray, margin: tuple[int, int, int], shape: tuple[int, int, int], up: int
+) -> npt.NDArray:
+    start = (int(np.clip(margin[0] + up, 0, volume.shape[0] - shape[0])), margin[1], margin[2])
+    at = tuple(slice(a, a + n) for a, n in zip(start, shape, strict=True))
+    return np.ascontiguousarray(volume[at])
+
+
+def simulate(seed: int, settings: SceneSettings | None = None) -> Scene:
+    """
+    Grow a field of cells and take its images.
+
+    Parameters
+    ----------
+    seed : int
+        The same seed and settings give the same scene, bit for bit on the same machine and libraries.
+    settings : SceneSettings or None
+        None for a confluent colony in bright-field, 32 x 224 x 336 voxels of 0.29 um.
+
+    Returns
+    -------
+    scene : Scene
+        Images in camera counts and every truth behind them.
+
+    Raises
+    ------
+    LabelFreeError
+        If the settings can't be simulated.
+
+    Examples
+    --------
+    >>> SceneSettings(kind="sparse", shape=(24, 96, 96)).mode
+    'bright-field'
+    """
+    settings = SceneSettings() if settings is None else settings
+    # Streams of their own: a change of one stain's noise must not move the cells.
+    cells_rng, light_rng, camera_rng = (np.random.default_rng([seed, k]) for k in range(3))
+    hard = settings.kind == "hard"
+    recipe = draw_recipe(cells_rng, settings)
+    depth, height, width = (n + 2 * m for n, m in zip(settings.shape, settings.margin, strict=True))
+    phantom = grow(cells_rng, Grid((depth, height, width), settings.voxel_size_um), recipe)
+    light = draw_light(light_rng, settings.mode, hard) if settings.light is None else settings.light
+    stray, up = _faults(light_rng, hard), _defocus(light_rng, hard)
+    confocal = Fluorescence(
+        na=float(light_rng.uniform(1.0, 1.25)),
+        pinhole_um=float(light_rng.choice([0.0, 0.25, 0.4], p=[0.15, 0.5, 0.35])),
+    )
+    camera = draw_camera(camera_rng, settings.bits, transmitted=True)
+
+    def cut(volume: npt.NDArray) -> npt.NDArray:
+        return _crop(volume, settings, up)
+
+    clean = cut(transmit(phantom.index, settings.voxel_size_um, light))
+    transmitted = expose(camera_rng, light_faults(camera_rng, clean, stray), camera)
+    clean_stains, stains, cameras = _take_stains(camera_rng, phantom, settings, confocal, cut)
+    drawn: dict[str, object] = {
+        "recipe": asdict(recipe),
+        "light": asdict(light),
+        "stray": asdict(stray),
+        "defocus_planes": up,
+        "fluorescence": asdict(confocal),
+        "camera": asdict(camera),
+        "stain_cameras": cameras,
+    }
+    return Scene(
+        seed,
+        settings,
+        transmitted,
+        clean,
+        stains,
+        clean_stains,
+        cut(phantom.index),
+        {name: cut(phantom.dyes[name]) for name in settings.stains},
+        cut(phantom.cell_labels),
+        cut(phantom.nucleus_labels),
+        phantom.stages,
+        drawn,
+    )
+
+
+def _take_stains(
+    rng: np.random.Generator,
+    phantom: Phantom,
+    settings: SceneSettings,
+    optics: Fluorescence,
+    cut: Callable[[npt.NDArray], npt.NDArray],
+) -> tuple[dict[str, Volume], dict[str, Counts], dict[str, object]]:
+    """Clean and noisy images of each stain asked for, and the cameras that took them."""
+    clean: dict[str, Volume] = {}
+    noisy: dict[str, Counts] = {}
+    cameras: dict[str, object] = {}
+    for name in settings.stains:
+        camera: Camera = draw_camera(rng, settings.bits, transmitted=False)
+        haze = float(rng.uniform(0.01, 0.06))
+        light = fluoresce(
+            phantom.dyes[name], settings.voxel_size_um, replace(optics, wavelength_um=_EMISSION_UM[name])
+        )
+        image = cut(light)
+        image = image / max(float(np.percentile(image, 99.5)), 1e-3)
+        clean[name] = image.astype(np.float32)
+        noisy[name] = expose(rng, clean[name] + np.float32(haze), camera)
+        cameras[name] = {**asdict(camera), "haze": haze}
+    return clean, noisy, cameras
