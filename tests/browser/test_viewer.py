@@ -78,8 +78,9 @@ def page(browser, address):
     assert problems == []
 
 
-def open_tab(browser, address, **options):
+def open_tab(browser, address, *, script: str = "", **options):
     context = browser.new_context(viewport={"width": 1280, "height": 860}, **options)
+    context.add_init_script(script)
     context.problems = []
     page = context.new_page()
     page.set_default_timeout(60_000)
@@ -240,6 +241,17 @@ def test_the_volume_is_drawn_in_3d_or_says_why_not(page):
     until(page, "v.gl || v.noWebgl")
     page.wait_for_timeout(500)
     assert page.locator(".lfv canvas.deep").is_visible() or page.get_by_text("WebGL2").is_visible()
+
+
+def test_without_webgl_the_projections_are_shown(browser, address):
+    script = """const get = HTMLCanvasElement.prototype.getContext;
+    HTMLCanvasElement.prototype.getContext = function (kind, ...rest) {
+      return kind === 'webgl2' ? null : get.call(this, kind, ...rest); };"""
+    page = open_tab(browser, address, script=script)
+    page.locator(".lfv .modes input[value='3d']").check(force=True)
+    page.get_by_text("WebGL2 is missing or switched off").wait_for()
+    assert page.locator(".lfv .fallback canvas").count() == 6  # two images along three axes
+    page.context.close()
 
 
 def test_two_tabs_have_two_views(page, browser, address):

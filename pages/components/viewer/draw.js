@@ -20,6 +20,7 @@ function paintNow(v) {
   const [width, height] = [Math.round(box.width * ratio), Math.round(box.height * ratio)];
   if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
   v.layout = layoutOf(v, box.width, box.height);
+  if (v.s.mode === "3d") openVolume(v); // first, because the controls say what to do without WebGL2
   syncControls(v);
   if (v.s.mode === "3d") {
     paintVolume(v);

@@ -19,7 +19,7 @@ const SHORTCUTS = [
   ["V", "contrast and colours"],
   ["P", "save as PNG"],
   ["F", "full screen"],
-  ["?", "this list"],
+  ["?, Esc", "this list, close it"],
 ];
 
 function buildShortcuts(v) {
@@ -46,6 +46,13 @@ function listenKeys(v) {
     if (!pressKey(v, event)) return;
     event.preventDefault();
     event.stopPropagation(); // the page's own keys (r, c) stay quiet while the viewer is used
+  });
+  v.root.addEventListener("keydown", (event) => {
+    const open = [v.controls.snapshotMenu, v.controls.shortcuts].find((part) => !part.hidden);
+    if (event.key !== "Escape" || !open) return;
+    open.hidden = true;
+    pressed(v.controls.help, !v.controls.shortcuts.hidden);
+    v.controls.stage.focus({ preventScroll: true });
   });
   // Plain inputs keep their keys; the page must not take letters typed while a control has the focus.
   v.root.addEventListener("keydown", (event) => event.key.length === 1 && !event.ctrlKey && !event.metaKey && event.stopPropagation());
