@@ -63,4 +63,6 @@ def _build(entry: ModelEntry, device: str, kind: str) -> Engine:
         raise PredictionError(
             f'The engine {kind!r} is not part of this installation. Choose the engine "torch".'
         )
-    return Engine(load_network(entry), device)
+    engine = Engine(load_network(entry), device)
+    give_back("cpu")  # folding left a second copy of the weights behind
+    return engine

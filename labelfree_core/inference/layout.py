@@ -10,14 +10,17 @@ from labelfree_core.errors import PredictionError
 from labelfree_core.inference.tiles import Tile, plan, smallest, up_to_multiple
 
 if TYPE_CHECKING:
+    from labelfree_core.inference.cost import Cost
     from labelfree_core.inference.engine import Engine
     from labelfree_core.inference.streaming import Streaming
 
-# Context at a cut. The reach of the published network is 93-108 voxels; what lies beyond 32
-# changes the result by 2e-4 of its maximum (docs/performance.md) and would cost three times the work.
-STATED_HALO = 32
-# What the convolution library takes beyond the activations: reordered weights and scratch.
-_OVERHEAD, _SAFETY = 48 * 2**20, 1.15
+# Context at a cut: the network's whole reach, so that tiles are exact, but for the published network,
+# where what lies beyond 64 voxels changes the result by 2e-5 of its maximum and doubles the work.
+# A trained compact network with 32 voxels missed by 14-31 % of the maximum (docs/performance.md), so that
+# a short halo is the last resort where memory is too small for anything else.
+PUBLISHED_HALO, LAST_HALO = 64, 32
+# What the convolution library and a fragmented heap take beyond the activations, from the measured peaks.
+_OVERHEAD, _SAFETY = 128 * 2**20, 1.6
 _SIDES = (768, 640, 512, 448, 384, 320, 256, 224, 192, 176, 160, 144, 128, 112, 96, 80, 64, 48, 32, 16)
 _DEPTHS = (96, 64, 48, 32, 16, 8, 4, 1)
 
@@ -68,19 +71,25 @@ def layout(
     """
     repeats = shape[0] if len(shape) > engine.ndim else 1
     size = shape[-engine.ndim :]
-    halo = tuple(min(h, STATED_HALO) for h in engine.halo)
     least = 0
-    for candidate in _candidates(engine, size, halo, tile):
-        tiles = plan(size, tile=candidate, halo=halo, divisor=engine.divisor)
-        for how in engine.choices:
-            cost = engine.cost(tiles[0].shape, how)
-            least = int(cost.peak_bytes * _SAFETY) + _OVERHEAD
-            if least <= allowed:
-                return Layout(tiles, repeats, how, halo, cost.flops * len(tiles) * repeats, least)
+    for limit in (PUBLISHED_HALO if engine.published else max(engine.halo), LAST_HALO):
+        halo = tuple(min(h, limit) for h in engine.halo)
+        for candidate in _candidates(engine, size, halo, tile):
+            tiles = plan(size, tile=candidate, halo=halo, divisor=engine.divisor)
+            for how in engine.choices:
+                cost = engine.cost(tiles[0].shape, how)
+                least = working_bytes(cost)
+                if least <= allowed:
+                    return Layout(tiles, repeats, how, halo, cost.flops * len(tiles) * repeats, least)
     raise PredictionError(
         f"Even the smallest piece of the image needs {least / 2**20:.0f} MB of working memory and "
         f"{allowed / 2**20:.0f} MB are allowed. Close other programs, or allow more memory."
     )
+
+
+def working_bytes(cost: Cost) -> int:
+    """Memory that a run really takes, for the activations that were counted."""
+    return int(cost.peak_bytes * _SAFETY) + _OVERHEAD
 
 
 def _candidates(

@@ -11,6 +11,7 @@ import torch
 import labelfree_core
 from labelfree_core.images.stack import ImageStack
 from labelfree_core.inference.engine import Engine
+from labelfree_core.inference.layout import LAST_HALO
 from labelfree_core.inference.options import PredictOptions
 from labelfree_core.inference.padding import Padding
 from labelfree_core.inference.preparing import FLATTEN_SIGMA_UM, Scale
@@ -44,13 +45,21 @@ class Record:
             halo = " x ".join(map(str, self.run.layout.halo))
             notes.append(
                 f"The image was predicted in {len(self.run.layout.tiles)} overlapping tiles with {halo} "
-                "voxels of context, to stay within the memory at hand. No seam is left that could be seen."
+                f"voxels of context, to stay within the memory at hand. {self._tiles_mean()}"
             )
         if self.run.retries:
             notes.append("Memory ran out on the way and the prediction was repeated in smaller pieces.")
         if self.card.simulated:
             notes.append("The model learned mostly from simulated images.")
         return tuple(notes)
+
+    def _tiles_mean(self) -> str:
+        used, reach = self.run.layout.halo, self.engine.halo
+        if all(u >= r for u, r in zip(used, reach, strict=True)):
+            return "The result is that of the whole image."
+        if max(used) <= LAST_HALO:
+            return "That is less than this network sees: allow more memory before measuring intensities."
+        return "What lies beyond hardly changes the result."
 
 
 def write_recipe(record: Record, voxel_size_um: tuple[float, ...]) -> dict[str, object]:

@@ -138,10 +138,10 @@ def test_an_allocation_that_can_not_succeed_becomes_out_of_memory() -> None:
 def test_less_memory_gives_smaller_pieces_and_z_is_cut_last() -> None:
     engine = Engine(network(3, depth=1, mult_chan=16))
     shape = (32, 256, 256)
-    roomy, tight = (layout(engine, shape, megabytes * 2**20) for megabytes in (4000, 110))
+    roomy, tight = (layout(engine, shape, megabytes * 2**20) for megabytes in (4000, 200))
     assert roomy.exact
     assert len(tight.tiles) > 1
-    assert tight.peak_bytes <= 110 * 2**20
+    assert tight.peak_bytes <= 200 * 2**20
     assert tight.tiles[0].shape[0] == 32
 
 
@@ -163,6 +163,16 @@ def test_our_own_networks_keep_their_numbers_too(kind: type, shape: tuple[int, .
     assert relative_l2(engine.run(x), plain(net, x)) <= 1e-5
     assert len(engine.divisor) == engine.ndim == len(shape)
     assert engine.cost(shape).flops > 0
+
+
+def test_our_own_networks_get_their_whole_reach_at_a_cut() -> None:
+    # With 32 voxels, trained ones missed the whole image by a tenth of the maximum and more.
+    torch.manual_seed(0)
+    net, x = shake(Compact2d(widths=(8, 16, 24))), image(256, 320)
+    result = run(Engine(net), x, 10**12, tile=(200, 200))
+    assert len(result.layout.tiles) > 1
+    assert result.layout.halo == net.halo
+    assert relative_l2(result.voxels, plain(net, x)) <= 1e-5
 
 
 @pytest.mark.gpu
