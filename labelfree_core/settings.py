@@ -16,7 +16,6 @@ LABELFREE_RESULTS         8               finished results kept for one person, 
 LABELFREE_MAX_MVOXELS     1000            largest image in millions of voxels
 LABELFREE_MODEL_UPLOADS   true            whether a person may add a model file
 LABELFREE_IDLE_MINUTES    10              idle worker is stopped, unused results are deleted
-LABELFREE_ENGINE          torch           engine used where a call names none
 ========================  ==============  ====================================================
 """
 
@@ -49,7 +48,6 @@ class Settings:
     max_mvoxels: float = 1000.0
     model_uploads: bool = True
     idle_minutes: float = 10.0
-    engine: str = "torch"
 
     def __post_init__(self) -> None:
         if not 0 < self.memory_share <= 1:
@@ -91,7 +89,6 @@ class Settings:
             max_mvoxels=_number(source, "MAX_MVOXELS", given.max_mvoxels),
             model_uploads=_yes(source, "MODEL_UPLOADS", default=given.model_uploads),
             idle_minutes=_number(source, "IDLE_MINUTES", given.idle_minutes),
-            engine=source.get("LABELFREE_ENGINE", given.engine),
         )
 
     def environment(self) -> dict[str, str]:
