@@ -12,6 +12,11 @@ from torch import Tensor
 
 from labelfree_core.training.pairs import Pair
 
+_FOREGROUND = 0.5
+_BLUR_REACH_PX = 4
+# Cells of a shading pattern along a patch.
+_SHADES = 4
+
 
 @dataclass(frozen=True, slots=True)
 class Augmentation:
@@ -19,17 +24,22 @@ class Augmentation:
     Ranges of what varies between microscopes.
 
     ``patch_px`` side of a patch in y and x; ``scale`` largest zoom either way; ``gain`` spread of the log
-    contrast; ``offset`` spread of the brightness in standard deviations; ``blur_px`` widest Gaussian;
-    ``noise`` largest standard deviation; ``inverted`` share of patches with inverted contrast.
+    contrast; ``offset`` spread of the brightness in standard deviations; ``blur_px`` widest Gaussian, also
+    that of the opposite, a sharper focus; ``noise`` largest standard deviation; ``shading`` largest
+    unevenness; ``inverted`` share of patches with inverted contrast; ``on_cells`` share of patches of a
+    plane that are drawn around something stained; ``depth`` largest zoom of the step between planes.
     """
 
-    patch_px: int = 224
-    scale: float = 1.25
-    gain: float = 0.25
+    patch_px: int = 144
+    scale: float = 1.27
+    gain: float = 0.3
     offset: float = 0.2
-    blur_px: float = 1.5
-    noise: float = 0.15
+    blur_px: float = 1.3
+    noise: float = 0.2
+    shading: float = 0.4
     inverted: float = 0.1
+    on_cells: float = 0.6
+    depth: float = 1.16
 
 
 def draw(
@@ -53,21 +63,12 @@ def draw(
     target, known : float32 tensors, shape (structures, [block,] P, P)
     """
     pair = _choose(pairs, rng)
-    side = min(
-        int(augmentation.patch_px * rng.uniform(1 / augmentation.scale, augmentation.scale)),
-        *pair.image.shape[-2:],
-    )
-    y, x = (int(rng.integers(size - side + 1)) for size in pair.image.shape[-2:])
-    seen, wanted = _planes(pair, planes, rng)
-    window = (..., slice(y, y + side), slice(x, x + side))
-    parts = (
-        [pair.image[seen][window][None], pair.targets[:, wanted][window], pair.known[:, wanted][window]]
-        if planes[0]
-        else [pair.image[window][None], pair.targets[window], pair.known[window]]
-    )
-    tensors = [torch.from_numpy(np.ascontiguousarray(part, np.float32)) for part in parts]
-    stack = _turned([_resized(tensor, augmentation.patch_px) for tensor in tensors], rng)
-    image, target, known = stack
+    at = _positions(pair, planes, augmentation, rng)
+    seen, wanted = _planes(pair, planes, augmentation, rng)
+    parts = [pair.image[None], pair.targets, pair.known]
+    if planes[0]:
+        parts = [pair.image[seen][None], pair.targets[:, wanted], pair.known[:, wanted]]
+    image, target, known = _sampled(parts, at)
     return _other_microscope(image, augmentation, rng), target, (known > 0.99).float()
 
 
@@ -80,35 +81,84 @@ def _choose(pairs: Sequence[Pair], rng: np.random.Generator) -> Pair:
     return members[rng.integers(len(members))]
 
 
-def _planes(pair: Pair, planes: tuple[int, int], rng: np.random.Generator) -> tuple[list[int], list[int]]:
+def _positions(
+    pair: Pair, planes: tuple[int, int], augmentation: Augmentation, rng: np.random.Generator
+) -> tuple[Tensor, Tensor]:
+    """Where in the field (y, x) each pixel of the patch lies: moved, turned, mirrored, zoomed, stretched."""
+    height, width = pair.image.shape[-2:]
+    half = augmentation.patch_px / 2 * augmentation.scale ** rng.uniform(-1, 1)
+    centre = [rng.uniform(0, height), rng.uniform(0, width)]
+    if not planes[0] and rng.random() < augmentation.on_cells:
+        centre = _near_a_cell(pair, augmentation.patch_px, centre, rng)
+    # A patch may hang over the edge by a fifth: the field is continued by reflection.
+    y0, x0 = (
+        float(np.clip(at, min(0.6 * half, size / 2), max(size - 0.6 * half, size / 2)))
+        for at, size in zip(centre, (height, width), strict=True)
+    )
+    stretch = float(np.exp(0.05 * rng.normal()))
+    angle = rng.uniform(0, 2 * np.pi) if rng.random() < 0.5 else rng.integers(4) * np.pi / 2
+    side = torch.linspace(-1, 1, augmentation.patch_px)
+    y, x = torch.meshgrid(side * half * stretch, side * half / stretch, indexing="ij")
+    if rng.random() < 0.5:
+        y = -y
+    cosine, sine = float(np.cos(angle)), float(np.sin(angle))
+    return y0 + cosine * y - sine * x, x0 + sine * y + cosine * x
+
+
+def _near_a_cell(pair: Pair, patch_px: int, otherwise: list[float], rng: np.random.Generator) -> list[float]:
+    stained = np.argwhere(pair.targets[0, ::8, ::8] > _FOREGROUND)
+    if not len(stained):
+        return otherwise
+    around = stained[rng.integers(len(stained))] * 8 + rng.integers(-patch_px // 3, patch_px // 3 + 1, 2)
+    return [float(value) for value in around]
+
+
+def _planes(
+    pair: Pair, planes: tuple[int, int], augmentation: Augmentation, rng: np.random.Generator
+) -> tuple[list[int], list[int]]:
     block, context = planes
     if not block:
         return [], []
     depth = pair.image.shape[0]
     start = int(rng.integers(-(block // 2), max(depth - block // 2, 1)))
-    seen = np.clip(np.arange(start - context, start + block + context), 0, depth - 1)
-    return seen.tolist(), np.clip(np.arange(start, start + block), 0, depth - 1).tolist()
+    step = augmentation.depth ** rng.uniform(-1, 1) if rng.random() < 0.5 else 1.0
+    middle = (block - 1) / 2
+    at = start + middle + (np.arange(-context, block + context) - middle) * step
+    seen = np.clip(np.round(at), 0, depth - 1).astype(int).tolist()
+    return seen, seen[context : context + block]
 
 
-def _resized(patch: Tensor, side: int) -> Tensor:
-    if patch.shape[-1] == side:
-        return patch
-    flat = patch.reshape(1, -1, *patch.shape[-2:])
-    return F.interpolate(flat, size=(side, side), mode="bilinear").reshape(*patch.shape[:-2], side, side)
-
-
-def _turned(parts: list[Tensor], rng: np.random.Generator) -> list[Tensor]:
-    quarter, mirrored = int(rng.integers(4)), bool(rng.random() < 0.5)
-    parts = [torch.rot90(part, quarter, (-2, -1)) for part in parts]
-    return [part.flip(-1) for part in parts] if mirrored else parts
+def _sampled(parts: list[np.ndarray], at: tuple[Tensor, Tensor]) -> list[Tensor]:
+    """Read every part at the given places, linearly between pixels."""
+    y, x = at
+    height, width = parts[0].shape[-2:]
+    top, left = (max(int(v.min()) - 2, 0) for v in (y, x))
+    # At least two pixels a side, so that places have a scale.
+    bottom, right = (min(int(v.max()) + 3, size) for v, size in ((y, height), (x, width)))
+    window = (..., slice(top, max(bottom, top + 2)), slice(left, max(right, left + 2)))
+    cut = [torch.from_numpy(np.ascontiguousarray(part[window], np.float32)) for part in parts]
+    flat = torch.cat([piece.reshape(-1, *piece.shape[-2:]) for piece in cut])
+    tall, wide = flat.shape[-2:]
+    places = torch.stack([(x - left) / max(wide - 1, 1) * 2 - 1, (y - top) / max(tall - 1, 1) * 2 - 1], -1)
+    read = F.grid_sample(flat[None], places[None].float(), padding_mode="reflection", align_corners=True)[0]
+    channels = [int(np.prod(piece.shape[:-2])) for piece in cut]
+    return [
+        got.reshape(*piece.shape[:-2], *read.shape[-2:])
+        for got, piece in zip(read.split(channels), cut, strict=True)
+    ]
 
 
 def _other_microscope(image: Tensor, augmentation: Augmentation, rng: np.random.Generator) -> Tensor:
+    side = image.shape[-1]
+    if augmentation.blur_px and rng.random() < 0.3:
+        blurred = _blurred(image, rng.uniform(0.3, 1) * augmentation.blur_px)
+        image = blurred if rng.random() < 0.6 else image + 0.7 * (image - blurred)
     if rng.random() < 0.3:
-        image = _blurred(image, rng.uniform(0.4, max(augmentation.blur_px, 0.41)))
-    image = image * float(np.exp(augmentation.gain * rng.normal())) + float(
-        augmentation.offset * rng.normal()
-    )
+        coarse = torch.from_numpy(rng.normal(size=(1, 1, _SHADES, _SHADES)).astype(np.float32))
+        shade = F.interpolate(coarse, size=(side, side), mode="bicubic")[0, 0]
+        image = image + shade * float(rng.uniform(0, augmentation.shading))
+    contrast = float(np.exp(augmentation.gain * rng.normal()))
+    image = image * contrast + float(augmentation.offset * rng.normal())
     if rng.random() < augmentation.inverted:
         image = -image
     if rng.random() < 0.5:
@@ -118,9 +168,10 @@ def _other_microscope(image: Tensor, augmentation: Augmentation, rng: np.random.
 
 
 def _blurred(image: Tensor, sigma_px: float) -> Tensor:
-    at = torch.arange(-4, 5, dtype=torch.float32)
+    at = torch.arange(-_BLUR_REACH_PX, _BLUR_REACH_PX + 1, dtype=torch.float32)
     kernel = torch.exp(-(at**2) / (2 * sigma_px**2))
     kernel = kernel / kernel.sum()
-    flat = F.pad(image.reshape(-1, 1, *image.shape[-2:]), (4, 4, 4, 4), mode="reflect")
-    flat = F.conv2d(F.conv2d(flat, kernel.view(1, 1, 1, 9)), kernel.view(1, 1, 9, 1))
+    flat = image.reshape(-1, 1, *image.shape[-2:])
+    flat = F.pad(flat, (_BLUR_REACH_PX,) * 4, mode="reflect")
+    flat = F.conv2d(F.conv2d(flat, kernel.view(1, 1, 1, -1)), kernel.view(1, 1, -1, 1))
     return flat.reshape(image.shape)

@@ -20,6 +20,7 @@ from labelfree_core.models.card import ModelCard
 from labelfree_core.training.augment import Augmentation, draw
 from labelfree_core.training.evaluate import held_out_r
 from labelfree_core.training.losses import segmentation_loss, stain_loss
+from labelfree_core.training.optimiser import OrthogonalMomentum
 from labelfree_core.training.pairs import Pair
 
 CHECKPOINT = "checkpoint.pt"
@@ -157,7 +158,7 @@ class _Run:
     def __init__(self, network: nn.Module, settings: FitSettings) -> None:
         self.network, self.settings = network, settings
         self.average = copy.deepcopy(network).eval()
-        self.optimiser = torch.optim.AdamW(network.parameters(), lr=1.0, weight_decay=2e-3, betas=(0.9, 0.99))
+        self.optimiser = OrthogonalMomentum(network, weight_decay=0.05)
         # A network of blocks of planes is trained on its plane network directly, a block at a time.
         block = int(getattr(network, "block", 0)) or (
             16 if hasattr(network, "ndim") and network.ndim == 3 else 0
