@@ -26,7 +26,7 @@ links.state(prediction.model_id)
 result, name = cached.result_id(work, prediction), downloads.stem(prediction)
 if channel is None:
     st.info("Without an observed stain there is nothing to compare with; here is the mask of the prediction.")
-    threshold = masking.threshold("Predicted", prediction.voxels, result)
+    threshold = masking.threshold("Predicted", prediction.voxels, result, prediction.units)
     predicted = mask(prediction.voxels, threshold)
     masking.alone(prediction, predicted)
     downloads.button(
@@ -66,5 +66,7 @@ with st.container(horizontal=True):
             f"{name}_{label.lower()}-mask.ome.tif",
             "image/tiff",
         )
+with st.expander("Plane by plane"):
+    masking.planes(pair, (observed, predicted), f"{result}|{channel}|{low}|{high}")
 st.subheader("The observed image, clipped by the predicted mask", anchor=False)
 masking.clipped(pair, predicted)

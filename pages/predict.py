@@ -68,8 +68,6 @@ for prediction in reversed(results.values()):
         showing.notes(prediction, image)
         channel = showing.observed_channel(work, prediction)
         downloads.prediction_row(work, prediction, None if channel is None else cached.stack(image, channel))
-if len(results) < len(cached.models(work)):
-    st.caption(f"{len(results)} of {len(cached.models(work))} structures predicted for this image.")
 with st.container(horizontal=True):
     st.page_link("pages/compare.py", label="Compare with the observed stain", icon=":material/compare:")
     st.page_link("pages/masks.py", label="Make masks", icon=":material/gradient:")

@@ -32,4 +32,4 @@ st.subheader("Open a sample" if work.image is None else "Open another image", an
 gallery.show_samples(work)
 st.subheader("Or open your own", anchor=False)
 gallery.show_upload(work)
-gallery.show_public()
+gallery.show_public(work)

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
 import streamlit as st
 
 from labelfree_core.errors import LabelFreeError
@@ -27,7 +32,7 @@ def show_samples(work: Session) -> None:
                 opened = work.image is not None and work.image.sample == sample.id
                 label = "Open now" if opened else "Open"
                 if st.button(label, key=f"sample-{sample.id}", width="stretch", disabled=opened):
-                    _try(work, lambda sample=sample: opening.open_sample(work, sample.id))
+                    _try(work, partial(opening.open_sample, work, sample.id))
 
 
 def show_upload(work: Session) -> None:
@@ -48,27 +53,53 @@ def show_upload(work: Session) -> None:
     _try(work, take)
 
 
-def show_public() -> None:
-    """List real images that are free to download elsewhere, with where they come from."""
+@st.cache_resource(show_spinner=False)
+def _downloads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(2, thread_name_prefix="download")
+
+
+def show_public(work: Session) -> None:
+    """List real images at their public sources; one is fetched only when somebody asks, beside the page."""
     public = samples.public_samples()
     if not public:
         return
-    with st.expander("Real images to download yourself"):
-        st.caption(
-            "These are public. Nothing is fetched by itself; open the file here after you downloaded it."
-        )
+    with st.expander("Real images, fetched from their public sources", expanded=bool(work.fetches)):
+        st.caption("Nothing is fetched by itself. What arrives is checked against its sha256.")
         for sample in public:
-            st.markdown(
+            words_, button = st.columns([5, 1], vertical_alignment="center")
+            words_.markdown(
                 f"**{words.plain(sample.title)}** · {words.memory(sample.size)} · "
                 f"{words.plain(sample.licence)} · {words.plain(sample.source)}"
             )
+            under_way = sample.id in work.fetches
+            if button.button("Fetch", key=f"fetch-{sample.id}", disabled=under_way, width="stretch"):
+                work.fetches[sample.id] = _downloads().submit(samples.fetch, sample, work.path)
+                st.rerun()
+        if work.fetches:
+            _fetching(work)
 
 
-def _try(work: Session, opening_it: object) -> None:
+@st.fragment(run_every=1.0)
+def _fetching(work: Session) -> None:
+    """Wait for downloads without holding up the page, then open what came."""
+    for name, future in list(work.fetches.items()):
+        if not future.done():
+            st.caption(f"{words.plain(name)} is on its way …")
+            continue
+        del work.fetches[name]
+
+        def take(future: Future[Path] = future) -> None:
+            path = future.result()
+            work.image = opening.open_path(work, path, path.name)
+
+        _try(work, take)
+
+
+def _try(work: Session, opening_it: Callable[[], None]) -> None:
     before = work.image
     try:
         with st.spinner("Opening …"):
-            opening_it()  # type: ignore[operator]
+            opening_it()
     except LabelFreeError as problem:
         work.image = before
         work.open_problem = str(problem)

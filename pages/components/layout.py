@@ -47,8 +47,8 @@ def style() -> None:
 def footer() -> None:
     """Say on every page what a prediction is not."""
     st.html(
-        '<div class="lf-foot">A prediction is a network\'s guess in z-scores of the training stain, not a '
-        f"measurement. Nothing leaves this computer. labelfree {__version__}</div>"
+        '<div class="lf-foot">A prediction is a network\'s guess, not a measurement. '
+        f"Nothing leaves this computer. labelfree {__version__}</div>"
     )
 
 

@@ -14,6 +14,7 @@ from labelfree_core.analysis.masks import Agreement, clip_to_mask, otsu_threshol
 from labelfree_core.inference.prediction import Prediction
 from labelfree_core.reports.figures import overlay
 from pages.components import session, showing
+from pages.components.viewer import Layer, viewer
 
 BINS = 160
 STEPS = 400
@@ -27,7 +28,7 @@ def _summary(key: str, _voxels: np.ndarray) -> tuple[float, np.ndarray, np.ndarr
     return otsu_threshold(_voxels), counts, edges
 
 
-def threshold(title: str, voxels: np.ndarray, key: str) -> float:
+def threshold(title: str, voxels: np.ndarray, key: str, units: str = "z-score") -> float:
     """Show the histogram with its threshold, and let the person move it; Otsu's is one click away."""
     otsu, counts, edges = _summary(key, voxels)
     work = session.current()
@@ -41,7 +42,7 @@ def threshold(title: str, voxels: np.ndarray, key: str) -> float:
         st.session_state.pop(widget, None)
         st.rerun()
     moved = st.slider(
-        f"Threshold of the {title.lower()} image (z-score)",
+        f"Threshold of the {title.lower()} image ({units})",
         low,
         high,
         now,
@@ -53,11 +54,14 @@ def threshold(title: str, voxels: np.ndarray, key: str) -> float:
         work.thresholds[key] = float(moved)
         st.rerun()
     chosen = work.thresholds.get(key, otsu)
-    _histogram(counts, edges, chosen, otsu, key)
+    _histogram((counts, edges), (chosen, otsu), key, units)
     return chosen
 
 
-def _histogram(counts: np.ndarray, edges: np.ndarray, chosen: float, otsu: float, key: str) -> None:
+def _histogram(
+    bins: tuple[np.ndarray, np.ndarray], thresholds: tuple[float, float], key: str, units: str
+) -> None:
+    (counts, edges), (chosen, otsu) = bins, thresholds
     middles = (edges[:-1] + edges[1:]) / 2
     colours = np.where(middles > chosen, "#0b8f8a", "#9aa7ad")
     figure = go.Figure(go.Bar(x=middles, y=counts, marker={"color": colours, "line": {"width": 0}}))
@@ -68,7 +72,7 @@ def _histogram(counts: np.ndarray, edges: np.ndarray, chosen: float, otsu: float
         margin={"l": 10, "r": 10, "t": 6, "b": 10},
         bargap=0,
         yaxis={"type": "log", "title": "voxels"},
-        xaxis={"title": f"z-score; threshold {chosen:.2f}, Otsu {otsu:.2f}"},
+        xaxis={"title": f"{units}; threshold {chosen:.2f}, Otsu {otsu:.2f}"},
     )
     st.plotly_chart(
         figure, key=f"histogram-{key}", config={"displayModeBar": False}, alt="Histogram with threshold"
@@ -134,4 +138,20 @@ def clipped(pair: Pair, predicted: np.ndarray) -> None:
     st.caption(
         "Outside the predicted mask, observed voxels are set to the observed minimum; the limits are found "
         "anew on what is left. Haze and debris go, and so does what the prediction missed."
+    )
+
+
+def planes(pair: Pair, masks: tuple[np.ndarray, np.ndarray], key: str) -> None:
+    """Show both masks plane by plane."""
+    size = pair.voxel_size_um or (1.0,) * pair.observed.ndim
+    names = ("Observed mask", "Predicted mask")
+    layers = [
+        Layer(name, inside, size, kind="mask", digest=f"{name}|{key}")
+        for name, inside in zip(names, masks, strict=True)
+    ]
+    viewer(
+        layers,
+        key="masks-view",
+        modes=("side", "merge", "blink", "swipe"),
+        height_px=showing.height_px(pair.observed.shape, 2),
     )

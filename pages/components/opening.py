@@ -17,6 +17,7 @@ from pages.components.session import Opened, Session
 LONGEST_SUFFIX = 12
 OTHER_STAIN = "another stain"
 SEGMENTATION = "segmentation"
+OF_SEGMENTATION = "(segmentation)"
 
 
 def open_path(work: Session, path: Path, name: str, *, sample: str = "") -> Opened:
@@ -73,4 +74,6 @@ def open_sample(work: Session, sample: str) -> None:
 def _stain(role: str, structure: str) -> str:
     if role == "stain":
         return structure or OTHER_STAIN
-    return SEGMENTATION if role == "segmentation" else ""
+    if role == "segmentation":
+        return f"{structure} {OF_SEGMENTATION}" if structure else SEGMENTATION
+    return ""

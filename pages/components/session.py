@@ -6,6 +6,7 @@ import shutil
 import tempfile
 import uuid
 import weakref
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -132,6 +133,7 @@ class Session:
     remembered: dict[tuple[str, ...], tuple[int | None, tuple[str, ...]]] = field(default_factory=dict)
     uploads: int = 0
     open_problem: str = ""
+    fetches: dict[str, Future[Path]] = field(default_factory=dict)
     linked_model: str = ""
     linked_z: int | None = None
 

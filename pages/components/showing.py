@@ -9,6 +9,7 @@ from labelfree_core.analysis.display import limits
 from labelfree_core.inference.prediction import Prediction
 from labelfree_core.reports.figures import with_scale_bar
 from pages.components import cached, words
+from pages.components.opening import OF_SEGMENTATION
 from pages.components.session import Opened, Session
 from pages.components.viewer import Layer
 
@@ -27,8 +28,12 @@ def observed_channel(work: Session, prediction: Prediction) -> int | None:
     chosen = work.observed_choice.get(f"{image.digest}|{prediction.model_id}")
     if chosen is not None and chosen in image.observed:
         return chosen
-    same = [n for n, stain in image.observed.items() if _letters(stain) == _letters(prediction.structure)]
-    return same[0] if same else None
+    wanted = prediction.structure
+    for words_for_it in (wanted, f"{wanted} {OF_SEGMENTATION}"):  # a stain says more than its segmentation
+        for channel, stain in image.observed.items():
+            if _letters(stain) == _letters(words_for_it):
+                return channel
+    return None
 
 
 def choose_result(work: Session, key: str) -> Prediction:
@@ -106,12 +111,12 @@ def pair_layers(work: Session, prediction: Prediction, *, name: str) -> list[Lay
     window = limits(pair.observed)
     observed = f"{result}|observed|{work.image.reading_key if work.image else ''}|{channel}"
     return [
-        Layer(f"{name}, observed", pair.observed, size, units, window, role="observed", digest=observed),
+        Layer(f"{name}, observed", pair.observed, size, pair.units, window, role="observed", digest=observed),
         Layer(
             f"{name}, predicted",
             pair.predicted,
             size,
-            units,
+            pair.units,
             window,
             role="predicted",
             digest=f"{result}|pair",

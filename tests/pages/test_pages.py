@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from labelfree_core.images import samples
 from labelfree_core.images.writing import encode_mask, encode_stack
 from tests.pages.conftest import ROOT, SIZE_UM, Worker, channels, press, words
 
@@ -95,6 +96,25 @@ def test_a_link_to_an_unknown_sample_is_refused_in_a_sentence(open_app: Open) ->
     app = open_app(sample="../../secret")
     assert not app.exception
     assert "There is no sample" in app.error[0].value
+
+
+def test_a_failed_download_is_a_sentence_and_never_blocks(
+    open_app: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nowhere = samples.PublicSample(
+        "far", "A far image", "Far.", "http://127.0.0.1:9/far.tif", "nowhere", "CC0", 10, "0" * 64
+    )
+    monkeypatch.setattr(samples, "public_samples", lambda: (nowhere,))
+    app = open_app(sample="cells")
+    app.button(key="fetch-far").click().run()
+    for _ in range(40):
+        if app.error:
+            break
+        time.sleep(0.25)
+        app.run()
+    assert not app.exception
+    assert len(app.error) == 1
+    assert app.session_state["work"].image.sample == "cells"
 
 
 def test_predict_shows_what_it_will_take(open_app: Open) -> None:

@@ -1,0 +1,112 @@
+"""The main job in a real browser: upload, predict, slide, compare, take the GIF away."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from labelfree_core.images.samples import samples
+from labelfree_core.images.writing import write_channels
+
+pytestmark = pytest.mark.browser
+PATIENCE_MS = 90_000
+
+
+@pytest.fixture
+def visit(chromium: object, start_server: Callable[[], str]) -> Iterator[Callable[..., object]]:
+    """Open an address in a new window; afterwards assert that nothing was asked of another computer."""
+    contexts, asked = [], []
+
+    def open_page(address: str) -> object:
+        context = chromium.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE_MS)
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(address)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    elsewhere = {url for url in asked if urlsplit(url).scheme not in ("data", "blob")}
+    assert {urlsplit(url).hostname for url in elsewhere} <= {"127.0.0.1"}
+
+
+@pytest.fixture(scope="module")
+def cells(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two cells in bright-field and DNA, small enough for a slow machine."""
+    random = np.random.default_rng(3)
+    z, y, x = np.indices((16, 64, 96))
+    nuclei = sum(
+        np.exp(-((((z - 8) / 5) ** 2 + ((y - a) / 13) ** 2 + ((x - b) / 13) ** 2) ** 3))
+        for a, b in ((24, 26), (40, 66))
+    )
+    light = 9000 - 1500 * nuclei + 900 * np.roll(nuclei, 5, 2) + random.normal(0, 60, nuclei.shape)
+    stain = 400 + 3000 * nuclei + random.normal(0, 40, nuclei.shape)
+    path = tmp_path_factory.mktemp("cells") / "two-cells.ome.tif"
+    channels = {"Bright_100": light.astype(np.uint16), "H3342": stain.astype(np.uint16)}
+    write_channels(path, channels, (0.29, 0.29, 0.29), provenance={"simulated": True})
+    return path
+
+
+def test_a_fresh_server_asked_for_predict_first_shows_the_whole_app(
+    visit: Callable, start_server: Callable[[], str]
+) -> None:
+    """Streamlit would run the page's file alone: no menu, no page set-up, no app.py."""
+    page = visit(f"{start_server()}/predict")
+    page.get_by_role("heading", name="Predict fluorescence").wait_for()
+    page.get_by_role("link", name="Untagged structure").wait_for()
+    assert page.title() == "labelfree"
+    assert urlsplit(page.url).path == "/predict"
+
+
+def test_upload_predict_slide_and_take_the_gif_away(
+    visit: Callable, server: str, cells: Path, tmp_path: Path
+) -> None:
+    page = visit(server)
+    page.locator("input[type=file]").first.set_input_files(cells)
+    page.get_by_text("What was found in the file").wait_for()
+    page.get_by_role("button", name="Go on to Predict").click()
+    page.get_by_text("of memory on").wait_for()
+    page.get_by_test_id("stBaseButton-primary").get_by_text("Predict", exact=True).click()
+    page.get_by_text("Image (OME-TIFF)").first.wait_for()
+
+    slider = page.locator("input[type=range]:visible").first
+    slider.wait_for()
+    before = slider.input_value()
+    slider.focus()
+    slider.press("ArrowRight")
+    assert slider.input_value() != before
+    page.screenshot(path=tmp_path / "predicted.png")
+
+    page.get_by_role("link", name="Compare", exact=True).click()
+    page.get_by_text("Pearson r").first.wait_for()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Blink (GIF").click()
+    with Image.open(io.BytesIO(Path(download.value.path()).read_bytes())) as gif:
+        assert gif.n_frames == 2
+        assert gif.info["duration"] == 2000
+
+    page.get_by_role("link", name="Masks").click()
+    page.get_by_text("Dice").first.wait_for()
+    page.get_by_role("link", name="Predict", exact=True).click()
+    page.get_by_text("Image (OME-TIFF)").first.wait_for()  # the result is still there
+
+
+def test_a_link_opens_the_sample_it_names(visit: Callable, server: str) -> None:
+    if not samples():
+        pytest.skip("no samples ship with this copy")
+    first = samples()[0]
+    page = visit(f"{server}/compare?sample={first.id}&z=3")
+    page.get_by_text(first.path.name).first.wait_for()
+    page.get_by_text("Nothing is predicted yet").wait_for()
+    page.get_by_role("link", name="Go to Predict").click()
+    page.get_by_test_id("stBaseButton-primary").wait_for()
+    assert f"sample={first.id}" in page.url
