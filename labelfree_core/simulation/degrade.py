@@ -64,13 +64,14 @@ def light_faults(rng: np.random.Generator, intensity: Volume, stray: Stray) -> V
     """
     planes, height, width = intensity.shape
     plane = Grid((1, height, width), (1.0, 1.0, 1.0))
-    lamp = 1 + np.float32(stray.shading) * np.clip(smooth_noise(rng, plane, 0.45 * width), -2, 2)[0]
+    uneven: Volume = np.clip(smooth_noise(rng, plane, 0.45 * width)[0], -2, 2)
+    lamp: Volume = 1 + np.float32(stray.shading) * uneven
     y, x = np.indices((height, width), dtype=np.float32)
     for _ in range(stray.dust):
         cy, cx, size = rng.uniform(0, height), rng.uniform(0, width), rng.uniform(2, 9)
         ring = np.sqrt((y - np.float32(cy)) ** 2 + (x - np.float32(cx)) ** 2) / np.float32(size)
         lamp *= 1 - np.float32(rng.uniform(0.01, 0.06)) * np.exp(-(ring**4)) * np.cos(np.float32(3) * ring)
-    path = np.cumsum(
+    path: npt.NDArray[np.float64] = np.cumsum(
         rng.normal(0, 0.3, (planes, 2)) * stray.drift_px + rng.normal(0, 1, 2) * stray.drift_px, axis=0
     )
     steady = 1 + rng.normal(0, stray.flicker, planes)
@@ -78,7 +79,7 @@ def light_faults(rng: np.random.Generator, intensity: Volume, stray: Stray) -> V
     for z in range(planes):
         moved = intensity[z]
         if stray.drift_px > 0:
-            moved = ndimage.shift(moved, path[z] - path[planes // 2], order=1, mode="nearest")
+            moved = ndimage.shift(moved, path[z] - path[planes // 2], order=1, mode="mirror")
         out[z] = moved * lamp * np.float32(steady[z])
     return out
 

@@ -126,9 +126,16 @@ def _defocus(rng: np.random.Generator, hard: bool) -> int:
     return int(rng.integers(3, 6)) if hard else int(rng.integers(-2, 3))
 
 
-def _crop(
-    volume: npt.NDArray, margin: tuple[int, int, int], shape: tuple[int, int, int], up: int
-) -> npt.NDArray:
+def _stain_light(rng: np.random.Generator, given: Transmitted | None) -> Fluorescence:
+    """A confocal or, behind the objective that was *given*, a widefield microscope."""
+    if given is not None:
+        return Fluorescence(na=given.na, pinhole_um=0.0)
+    na = float(rng.uniform(1.0, 1.25))
+    return Fluorescence(na=na, pinhole_um=float(rng.choice([0.0, 0.25, 0.4], p=[0.15, 0.5, 0.35])))
+
+
+def _crop(volume: npt.NDArray, settings: SceneSettings, up: int) -> npt.NDArray:
+    margin, shape = settings.margin, settings.shape
     start = (int(np.clip(margin[0] + up, 0, volume.shape[0] - shape[0])), margin[1], margin[2])
     at = tuple(slice(a, a + n) for a, n in zip(start, shape, strict=True))
     return np.ascontiguousarray(volume[at])
@@ -169,10 +176,7 @@ def simulate(seed: int, settings: SceneSettings | None = None) -> Scene:
     phantom = grow(cells_rng, Grid((depth, height, width), settings.voxel_size_um), recipe)
     light = draw_light(light_rng, settings.mode, hard) if settings.light is None else settings.light
     stray, up = _faults(light_rng, hard), _defocus(light_rng, hard)
-    confocal = Fluorescence(
-        na=float(light_rng.uniform(1.0, 1.25)),
-        pinhole_um=float(light_rng.choice([0.0, 0.25, 0.4], p=[0.15, 0.5, 0.35])),
-    )
+    stain_light = _stain_light(light_rng, settings.light)
     camera = draw_camera(camera_rng, settings.bits, transmitted=True)
 
     def cut(volume: npt.NDArray) -> npt.NDArray:
@@ -180,13 +184,13 @@ def simulate(seed: int, settings: SceneSettings | None = None) -> Scene:
 
     clean = cut(transmit(phantom.index, settings.voxel_size_um, light))
     transmitted = expose(camera_rng, light_faults(camera_rng, clean, stray), camera)
-    clean_stains, stains, cameras = _take_stains(camera_rng, phantom, settings, confocal, cut)
+    clean_stains, stains, cameras = _take_stains(camera_rng, phantom, settings, stain_light, cut)
     drawn: dict[str, object] = {
         "recipe": asdict(recipe),
         "light": asdict(light),
         "stray": asdict(stray),
         "defocus_planes": up,
-        "fluorescence": asdict(confocal),
+        "fluorescence": asdict(stain_light),
         "camera": asdict(camera),
         "stain_cameras": cameras,
     }
