@@ -74,7 +74,7 @@ def light_faults(rng: np.random.Generator, intensity: Volume, stray: Stray) -> V
     path: npt.NDArray[np.float64] = np.cumsum(
         rng.normal(0, 0.3, (planes, 2)) * stray.drift_px + rng.normal(0, 1, 2) * stray.drift_px, axis=0
     )
-    steady = 1 + rng.normal(0, stray.flicker, planes)
+    steady: npt.NDArray[np.float64] = np.asarray(1 + rng.normal(0, stray.flicker, planes))
     out = np.empty_like(intensity)
     for z in range(planes):
         moved = intensity[z]
