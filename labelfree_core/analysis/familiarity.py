@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,10 +11,15 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from labelfree_core.errors import ModelError
+from labelfree_core.images.stack import ImageStack
+from labelfree_core.inference.preparing import as_volume, find_scale, prepare
+from labelfree_core.models.card import ModelCard
 
 FILE_NAME = "familiarity.npz"
 PATCH_PX = 96
 PLANES = 5
+# Side of the middle that is looked at, on the model's grid: 49 patches say what a whole slide says.
+LOOK_PX = 640
 _SIGMAS_PX = (0.7, 1.4, 2.8, 5.6, 11.2)
 _LAGS_PX = (1, 2, 4, 8)
 _CLIP = 8.0
@@ -111,7 +116,44 @@ def load_familiarity(folder: Path) -> Familiarity | None:
     return Familiarity(**arrays, fields=fields)
 
 
-def texture(voxels: npt.NDArray[np.floating]) -> Features:
+def look(stack: ImageStack, card: ModelCard) -> npt.NDArray[np.float32]:
+    """
+    Take the part of an image that its familiarity is judged by, as the network would see it.
+
+    Parameters
+    ----------
+    stack : ImageStack
+        As it was taken, with its voxel size.
+    card : ModelCard
+        Says how an image is prepared.
+
+    Returns
+    -------
+    planes : float32 array, shape (planes, Y, X), z-score
+        The middle 640 pixels of one plane, or of 5 planes of the middle half of a z-stack. Planes are
+        taken as they are: how far apart they lie is judged by the voxel sizes.
+
+    Raises
+    ------
+    PredictionError
+        If image and model do not fit together.
+    """
+    volume = as_volume(stack, card)
+    factors = find_scale(volume, card).factors[-2:]
+    sides = [round(LOOK_PX / factor) for factor in factors]
+    starts = [max(0, (n - side) // 2) for n, side in zip(stack.shape[-2:], sides, strict=True)]
+    middle = stack.voxels[..., starts[0] : starts[0] + sides[0], starts[1] : starts[1] + sides[1]]
+    plane_card = replace(card, ndim=2, voxel_size_um=card.voxel_size_um and card.voxel_size_um[-2:])
+    plane_card = replace(plane_card, zoom=card.zoom and card.zoom[-2:])
+    pixel_um = None if stack.voxel_size_um is None else stack.voxel_size_um[-2:]
+    planes = middle if middle.ndim == 3 else middle[None]
+    first, last = len(planes) // 4, max(len(planes) // 4 + 1, len(planes) * 3 // 4)
+    chosen = np.unique(np.linspace(first, last - 1, PLANES).round().astype(int))
+    taken = [prepare(ImageStack(planes[z], pixel_um, stack.origin), plane_card).voxels for z in chosen]
+    return np.stack(taken).astype(np.float32, copy=False)
+
+
+def texture(planes: npt.NDArray[np.floating]) -> Features:
     """
     Describe the texture of a prepared image, patch by patch.
 
@@ -120,8 +162,7 @@ def texture(voxels: npt.NDArray[np.floating]) -> Features:
 
     Parameters
     ----------
-    voxels : float array, shape (Z, Y, X) or (Y, X), standardised, at the model's voxel size
-        Of a z-stack, up to 5 planes of the middle half are described.
+    planes : float array, shape (planes, Y, X) or (Y, X), standardised, at the model's voxel size
 
     Returns
     -------
@@ -129,11 +170,9 @@ def texture(voxels: npt.NDArray[np.floating]) -> Features:
         Skewness, log kurtosis and log energy of five band-passes (sigma 0.7-11 px), correlation between
         neighbouring bands, and autocorrelation at 1-8 px.
     """
-    if voxels.ndim == 2:
-        return _plane_texture(voxels)
-    first, last = voxels.shape[0] // 4, max(voxels.shape[0] // 4 + 1, voxels.shape[0] * 3 // 4)
-    planes = np.unique(np.linspace(first, last - 1, PLANES).round().astype(int))
-    return np.concatenate([_plane_texture(voxels[z]) for z in planes])
+    if planes.ndim == 2:
+        return _plane_texture(planes)
+    return np.concatenate([_plane_texture(plane) for plane in planes])
 
 
 def _plane_texture(plane: npt.NDArray[np.floating]) -> Features:

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from scipy import ndimage
 
-from labelfree_core.analysis.familiarity import Familiarity, Features, texture
+from labelfree_core.analysis.familiarity import LOOK_PX, Familiarity, Features, texture
 from labelfree_core.images.intensity import standardise
 
 Image = npt.NDArray[np.float32]
-HIDDEN = 24
-STEPS = 300
-BATCH = 1024
+Described = dict[str, list[Features]]
+Raw = tuple[float, float]
+Table = dict[str, dict[str, float]]
+MEMBERS, HIDDEN = 4, 16
+STEPS = 150
+BATCH = 256
 FOLDS = 5
-CROP_PX = 640
+FALSE_ALARMS = 0.05
+KNOWN, NEARLY = "as it is", "nearly as it is"
 
 
 def _in_plane(voxels: Image, factors: float) -> tuple[float, ...]:
@@ -30,12 +34,10 @@ def _blur(voxels: Image, sigma_px: float) -> Image:
 
 
 def _zoom(voxels: Image, factor: float) -> Image:
-    return ndimage.zoom(voxels, _in_plane(voxels, factor), order=3, mode="nearest")
-
-
-def _centre(voxels: Image) -> Image:
-    y, x = ((size - min(size, CROP_PX)) // 2 for size in voxels.shape[-2:])
-    return voxels[..., y : y + CROP_PX, x : x + CROP_PX]
+    side = round(LOOK_PX / factor)
+    y, x = ((size - min(size, side)) // 2 for size in voxels.shape[-2:])
+    middle = voxels[..., y : y + side, x : x + side]
+    return ndimage.zoom(middle, _in_plane(voxels, factor), order=3, mode="nearest")
 
 
 def _scramble(voxels: Image, rng: np.random.Generator) -> Image:
@@ -58,140 +60,176 @@ ALTERATIONS: Mapping[str, Callable[[Image, np.random.Generator], Image]] = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Field:
-    """One training field as the network sees it; *group* names what must not be split (an experiment)."""
+    """
+    One training field, or a part of one, as :func:`~labelfree_core.analysis.familiarity.look` gives it.
+
+    *group* names what must not be split (an experiment).
+    """
 
     name: str
     group: str
     voxels: Image
 
 
-def describe(fields: Sequence[Field], *, seed: int = 0) -> dict[str, list[Features]]:
+def describe(fields: Sequence[Field], *, seed: int = 0) -> Described:
     """
     Return the texture of every field (``"as it is"``) and of its altered copies, by kind.
 
-    An alteration is standardised again, as a prediction would do with such a file.
+    An alteration is standardised again, as a prediction would do with such a file. Copies ``"nearly as it
+    is"`` are what a good image of the same microscope may also look like: a little blur, another scale.
     """
     rng = np.random.default_rng(seed)
-    described: dict[str, list[Features]] = {"as it is": []}
+    described: Described = {KNOWN: [], NEARLY: []}
     for field in fields:
-        voxels = _centre(field.voxels)
-        # Slight blur and scale, flips: what a good image of the same microscope may also look like.
-        mild = [voxels, _blur(voxels, rng.uniform(0.3, 0.7)), _zoom(voxels, rng.uniform(0.92, 1.08))]
-        described["as it is"].append(np.concatenate([texture(standardise(v)) for v in mild]))
+        voxels = field.voxels
+        described[KNOWN].append(texture(voxels))
+        mild = (_blur(voxels, rng.uniform(0.3, 0.7)), _zoom(voxels, rng.uniform(0.92, 1.08)))
+        described[NEARLY].append(np.concatenate([texture(standardise(v)) for v in mild]))
         for kind, alter in ALTERATIONS.items():
             described.setdefault(kind, []).append(texture(standardise(alter(voxels, rng))))
     return described
 
 
 def fit(
-    familiar: Sequence[Features],
-    strange: Sequence[Features],
-    *,
-    left_out: Sequence[tuple[float, float]] = (),
-    seed: int = 0,
+    familiar: Sequence[Features], strange: Mapping[str, Sequence[Features]], *, seed: int = 0
 ) -> Familiarity:
     """
-    Fit a familiarity.
+    Fit a familiarity; its border is that of its own fields until :func:`bordered` moves it.
 
     Parameters
     ----------
-    familiar, strange : lists of arrays, shape (patches, F)
-        Texture of training fields, one array a field, and of images the model was never made for.
-    left_out : list of (network score, distance)
-        Raw scores of fields that a fit without them gave; sets the border.
+    familiar : list of arrays, shape (patches, F)
+        Texture of training fields, one array a field.
+    strange : dict of str to list of arrays
+        Texture of images the model was never made for, by kind; every kind counts the same, and every
+        image within a kind.
     seed : int
-        Of the small network.
+        Of the small networks.
     """
-    inside, outside = np.concatenate(familiar), np.concatenate(strange)
+    inside = np.concatenate(familiar)
     centre = np.median(inside, axis=0)
     scale = 1.4826 * np.median(np.abs(inside - centre), axis=0) + 0.02
-    z_inside, z_outside = (np.clip((f - centre) / scale, -8, 8) for f in (inside, outside))
+    z_inside = np.clip((inside - centre) / scale, -8, 8)
     covariance = np.cov(z_inside.T)
     shrunk = 0.8 * covariance + 0.2 * np.trace(covariance) / len(covariance) * np.eye(len(covariance))
-    hidden, hidden_bias, out, out_bias = _separate(z_inside, z_outside, seed)
-    precision, knots = np.linalg.inv(shrunk), np.array([0.0, 1.0, 1.0, 1.0])
+    weight = [np.full(len(f), 0.5 / len(familiar) / len(f)) for f in familiar]
+    outside, kinds = [], [images for images in strange.values() if len(images)]
+    for images in kinds:
+        for image in images:
+            outside.append(np.clip((image - centre) / scale, -8, 8))
+            weight.append(np.full(len(image), 0.5 / len(kinds) / len(images) / len(image)))
+    layers = _separate(z_inside, np.concatenate(outside), np.concatenate(weight), seed)
     fitted = Familiarity(
-        centre, scale, hidden, hidden_bias, out, out_bias, precision, knots, fields=len(familiar)
+        centre, scale, *layers, np.linalg.inv(shrunk), np.array([0.0, 1.0, 1.0, 1.0]), len(familiar)
     )
-    raw = np.array(left_out if len(left_out) else [fitted.raw(f) for f in familiar])
-    fitted.knots[:] = _knots(raw[:, 0], max(_spread(raw[:, 0]), 1.0)) + _knots(raw[:, 1], _spread(raw[:, 1]))
-    return fitted
+    return bordered(fitted, [fitted.raw(f) for f in familiar])
 
 
-def _spread(scores: npt.NDArray[np.float64]) -> float:
+def bordered(fitted: Familiarity, left_out: Sequence[Raw]) -> Familiarity:
+    """
+    Return the same fit with its border where 5 % of left-out fields cross it.
+
+    Parameters
+    ----------
+    fitted : Familiarity
+    left_out : list of (network score, distance)
+        Of fields, each given by a fit that did not see it.
+    """
+    return replace(fitted, knots=np.array(_knots(left_out)))
+
+
+def _knots(left_out: Sequence[Raw]) -> list[float]:
+    raw = np.array(left_out)
+    width = [max(_width(raw[:, 0]), 1.0), _width(raw[:, 1])]
+    border = [float(np.percentile(column, 95)) for column in raw.T]
+    beyond = np.sort(((raw - border) / width).max(axis=1))
+    # Either score alone would raise 5 % of alarms; together they shall.
+    move = float(beyond[-1 - int(FALSE_ALARMS * len(beyond))]) + 1e-9
+    return [border[0] + move * width[0], width[0], border[1] + move * width[1], width[1]]
+
+
+def _width(scores: npt.NDArray[np.float64]) -> float:
     return float(np.percentile(scores, 95) - np.median(scores)) + 1e-3
 
 
-def _knots(scores: npt.NDArray[np.float64], width: float) -> list[float]:
-    return [float(np.percentile(scores, 95)), width]
+def _separate(
+    inside: Features, outside: Features, weight: npt.NDArray[np.float64], seed: int
+) -> tuple[Features, Features, Features, Features]:
+    """
+    Train a few networks of one hidden layer to tell *outside* (1) from *inside* (0).
 
-
-def _separate(inside: Features, outside: Features, seed: int) -> list[Features]:
-    """Train one hidden layer to tell *outside* (1) from *inside* (0), both weighing the same."""
-    generator = torch.Generator().manual_seed(seed)
+    Their mean is one network with a wider hidden layer, and that is what is returned.
+    """
     x = torch.tensor(np.concatenate([inside, outside]), dtype=torch.float32)
     y = torch.cat([torch.zeros(len(inside)), torch.ones(len(outside))])
-    weight = torch.where(y > 0, 0.5 / len(outside), 0.5 / len(inside))
-    hidden = torch.randn(x.shape[1], HIDDEN, generator=generator) / x.shape[1] ** 0.5
-    layers = [
-        hidden,
-        torch.zeros(HIDDEN),
-        torch.randn(HIDDEN, generator=generator) / HIDDEN**0.5,
-        torch.zeros(1),
-    ]
+    generator = torch.Generator().manual_seed(seed)
+    hidden = torch.randn(MEMBERS, x.shape[1], HIDDEN, generator=generator) / x.shape[1] ** 0.5
+    out = torch.randn(MEMBERS, HIDDEN, 1, generator=generator) / HIDDEN**0.5
+    layers = [hidden, torch.zeros(MEMBERS, 1, HIDDEN), out, torch.zeros(MEMBERS, 1, 1)]
     for layer in layers:
         layer.requires_grad_(True)
     optimiser = torch.optim.AdamW(layers, lr=1e-2, weight_decay=0.1)
-    for _ in range(STEPS):
-        rows = torch.multinomial(weight, BATCH, replacement=True, generator=generator)
+    chance = torch.tensor(weight, dtype=torch.float32)
+    drawn = torch.multinomial(chance, STEPS * MEMBERS * BATCH, replacement=True, generator=generator)
+    for rows in drawn.view(STEPS, MEMBERS, BATCH):
         optimiser.zero_grad()
         score = torch.relu(x[rows] @ layers[0] + layers[1]) @ layers[2] + layers[3]
-        torch.nn.functional.binary_cross_entropy_with_logits(score, y[rows]).backward()
+        torch.nn.functional.binary_cross_entropy_with_logits(score[..., 0], y[rows]).backward()
         optimiser.step()
-    return [layer.detach().numpy().astype(np.float64) for layer in layers]
+    first, second, third, fourth = (layer.detach().numpy().astype(np.float64) for layer in layers)
+    features = first.transpose(1, 0, 2).reshape(x.shape[1], -1)
+    return features, second.ravel(), third.ravel() / MEMBERS, fourth.mean(axis=0).ravel()
 
 
 def cross_validate(
-    fields: Sequence[Field], others: Mapping[str, Sequence[Features]], *, folds: int = FOLDS, seed: int = 0
-) -> tuple[Familiarity, dict[str, dict[str, float]]]:
+    fields: Sequence[Field],
+    others: Mapping[str, Sequence[Features]],
+    *,
+    described: Described | None = None,
+    folds: int = FOLDS,
+    seed: int = 0,
+) -> tuple[Familiarity, Table]:
     """
     Fit on all *fields*; score on fields and kinds of strangeness that the scoring fit never saw.
 
     Twice: with the kind of alteration among those seen (on other fields), and with that kind left out.
+    The border that a group of fields is held against comes from the other groups.
 
     Parameters
     ----------
     fields : list of Field
-        As the network sees them.
     others : dict of str to list of arrays
         Texture of other images by kind (``"photographs"``, ``"phase contrast"`` ...).
+    described : dict, optional
+        What :func:`describe` gave for *fields*.
+    folds, seed : int
 
     Returns
     -------
     fitted : Familiarity
         Fitted on everything, its border from the left-out fields.
     table : dict of kind to dict
-        ``auroc``, ``auroc_unseen_kind``, ``caught`` (share beyond the border) and ``n`` for each kind, and
-        ``"as it is"`` with the share of false alarms.
+        ``auroc``, ``auroc_unseen_kind``, ``caught`` (share beyond the border), ``caught_unseen_kind`` and
+        ``n`` for each kind, and ``"as it is"`` with the share of false alarms.
     """
-    described = describe(fields, seed=seed)
+    described = describe(fields, seed=seed) if described is None else described
     groups = sorted({field.group for field in fields})
     fold_of = {group: number % folds for number, group in enumerate(groups)}
-    raw = _left_out_scores(fields, described, others, fold_of, skip="")
-    as_it_is = described["as it is"]
-    fitted = fit(as_it_is, _outside(described, others, skip=""), left_out=raw["as it is"], seed=seed)
-    near = [_strangeness(fitted, score) for score in raw["as it is"]]
-    table = {"as it is": {"false_alarms": float(np.mean(np.array(near) > 1)), "n": float(len(near))}}
+    split = [fold_of[field.group] for field in fields]
+    whole = fit(described[KNOWN] + described[NEARLY], _outside(described, others, skip=""), seed=seed)
+    raw = _left_out_scores(described, others, split, skip="")
+    fitted = replace(bordered(whole, [score for _, score in raw[KNOWN]]), fields=len(fields))
+    strange = _strangeness(raw)
+    near = strange[KNOWN]
+    table = {KNOWN: {"false_alarms": float(np.mean(np.array(near) > 1)), "n": float(len(near))}}
     for kind in [*ALTERATIONS, *others]:
-        far = [_strangeness(fitted, score) for score in raw[kind]]
-        blind = _left_out_scores(fields, described, others, fold_of, skip=kind)
-        judge = fit(as_it_is, _outside(described, others, skip=kind), left_out=blind["as it is"])
-        blind_near, blind_far = ([_strangeness(judge, s) for s in blind[k]] for k in ("as it is", kind))
+        blind = _strangeness(_left_out_scores(described, others, split, skip=kind))
         table[kind] = {
-            "auroc": _auroc(near, far),
-            "auroc_unseen_kind": _auroc(blind_near, blind_far),
-            "caught": float(np.mean(np.array(far) > 1)),
-            "n": float(len(far)),
+            "auroc": _auroc(near, strange[kind]),
+            "auroc_unseen_kind": _auroc(blind[KNOWN], blind[kind]),
+            "caught": float(np.mean(np.array(strange[kind]) > 1)),
+            "caught_unseen_kind": float(np.mean(np.array(blind[kind]) > 1)),
+            "n": float(len(described.get(kind) or others[kind])),
         }
     return fitted, table
 
@@ -201,40 +239,46 @@ def _auroc(near: Sequence[float], far: Sequence[float]) -> float:
     return float(np.mean((b > a) + 0.5 * (b == a)))
 
 
-def _strangeness(fitted: Familiarity, raw: tuple[float, float]) -> float:
-    border, width, far, far_width = fitted.knots
-    return max(1 + (raw[0] - border) / width, 1 + (raw[1] - far) / far_width, 0.0)
+def _strangeness(raw: Mapping[str, Sequence[tuple[int, Raw]]]) -> dict[str, list[float]]:
+    """Hold every score against the border that the left-out fields of the other folds give."""
+    folds = {fold for fold, _ in raw[KNOWN]}
+    knots = {}
+    for fold in folds:
+        rest = [score for other, score in raw[KNOWN] if other != fold]
+        knots[fold] = _knots(rest or [score for _, score in raw[KNOWN]])
+    found: dict[str, list[float]] = {}
+    for kind, scores in raw.items():
+        found[kind] = []
+        for fold, (network, distance) in scores:
+            border, width, far, far_width = knots[fold]
+            found[kind].append(max(1 + (network - border) / width, 1 + (distance - far) / far_width, 0.0))
+    return found
 
 
 def _outside(
-    described: Mapping[str, list[Features]], others: Mapping[str, Sequence[Features]], *, skip: str
-) -> list[Features]:
-    altered = [f for kind in ALTERATIONS if kind != skip for f in described[kind]]
-    return altered + [f for kind, images in others.items() if kind != skip for f in images]
+    described: Described, others: Mapping[str, Sequence[Features]], *, skip: str
+) -> dict[str, Sequence[Features]]:
+    known = {kind: described[kind] for kind in ALTERATIONS}
+    return {kind: images for kind, images in {**known, **others}.items() if kind != skip}
 
 
 def _left_out_scores(
-    fields: Sequence[Field],
-    described: Mapping[str, list[Features]],
-    others: Mapping[str, Sequence[Features]],
-    fold_of: Mapping[str, int],
-    *,
-    skip: str,
-) -> dict[str, list[tuple[float, float]]]:
+    described: Described, others: Mapping[str, Sequence[Features]], split: Sequence[int], *, skip: str
+) -> dict[str, list[tuple[int, Raw]]]:
     """
-    Raw scores by kind, each field and its altered copies judged by a fit that did not see them.
+    Fold and raw scores by kind, each field and its altered copies judged by a fit that did not see them.
 
     The images of *others* are halved: each half is judged by fits that saw only the other half.
     """
-    raw: dict[str, list[tuple[float, float]]] = {kind: [] for kind in [*described, *others]}
-    for fold in sorted(set(fold_of.values())):
-        kept = [i for i, field in enumerate(fields) if fold_of[field.group] != fold]
-        left = [i for i, field in enumerate(fields) if fold_of[field.group] == fold]
+    wanted = [KNOWN, *ALTERATIONS, *others] if not skip else [KNOWN, skip]
+    raw: dict[str, list[tuple[int, Raw]]] = {kind: [] for kind in wanted}
+    for fold in sorted(set(split)):
+        left = [i for i, own in enumerate(split) if own == fold]
+        kept = [i for i, own in enumerate(split) if own != fold] or left
         partial = {kind: [images[i] for i in kept] for kind, images in described.items()}
         seen = {kind: images[fold % 2 :: 2] for kind, images in others.items()}
-        judge = fit(partial["as it is"], _outside(partial, seen, skip=skip))
-        for kind, copies in described.items():
-            raw[kind] += [judge.raw(copies[i]) for i in left]
-        for kind, images in others.items():
-            raw[kind] += [judge.raw(image) for image in images[1 - fold % 2 :: 2]]
+        judge = fit(partial[KNOWN] + partial[NEARLY], _outside(partial, seen, skip=skip))
+        for kind in wanted:
+            images = others[kind][1 - fold % 2 :: 2] if kind in others else [described[kind][i] for i in left]
+            raw[kind] += [(fold, judge.raw(image)) for image in images]
     return raw
