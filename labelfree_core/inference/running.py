@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from labelfree_core.errors import PredictionError
 from labelfree_core.inference.engine import Engine, OutOfMemory
-from labelfree_core.inference.layout import Layout, layout
+from labelfree_core.inference.layout import OVERHEAD, Layout, layout
 from labelfree_core.inference.memory import give_back
 from labelfree_core.inference.options import Progress, ProgressCallback
 
@@ -114,7 +114,8 @@ def run(
         except OutOfMemory:
             give_back(engine.device)
             retries += 1
-            allowed = min(allowed, planned.peak_bytes) // 2
+            # The part that does not shrink with the tile is left out of the halving.
+            allowed = OVERHEAD + (min(allowed, planned.peak_bytes) - OVERHEAD) // 2
             _LOG.info("allocation failed", extra={"retries": retries, "allowed_bytes": allowed})
             continue
         engine.flops_per_second = planned.flops / max(time.perf_counter() - begun, 1e-6)
