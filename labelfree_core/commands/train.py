@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from labelfree_core.commands.common import Verbs, note, say
+from labelfree_core.errors import ModelError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from labelfree_core.models.card import ModelCard
+    from labelfree_core.models.card import ModelCard, Score
+    from labelfree_core.models.entries import ModelEntry
     from labelfree_core.training.fit import FitProgress, FitSettings
     from labelfree_core.training.pairs import Pair, Row
 
@@ -31,9 +33,14 @@ def register(verbs: Verbs) -> None:
     parser.add_argument("--output", default=".", metavar="FOLDER", help="each model gets a folder in it")
     parser.add_argument("--data", metavar="FOLDER", help="folder that the table's files are relative to")
     parser.add_argument("--start", metavar="ID|PATH", help="model to start from (fine-tuning)")
+    parser.add_argument(
+        "--all-fields",
+        action="store_true",
+        help="last round, with --start: train on held-out fields too, and keep the score of the start",
+    )
     parser.add_argument("--steps", type=int, default=1500, help="updates of the network")
     parser.add_argument("--batch", type=int, default=8, help="patches an update")
-    parser.add_argument("--patch", type=int, default=224, help="side of a patch in pixels, a multiple of 16")
+    parser.add_argument("--patch", type=int, default=144, help="side of a patch in pixels, a multiple of 16")
     parser.add_argument("--learning-rate", type=float, default=2e-3)
     parser.add_argument("--inverted", type=float, default=0.1, help="share of patches with inverted contrast")
     parser.add_argument("--seed", type=int, default=0)
@@ -50,18 +57,23 @@ def run(arguments: argparse.Namespace) -> None:
     from labelfree_core.training.registration import shifted_fields
 
     cards = [read_card(path) for path in arguments.card]
-    rows = _with_a_held_out_part(read_table(arguments.pairs, root=arguments.data))
+    rows = read_table(arguments.pairs, root=arguments.data)
+    before = find_model(arguments.start) if arguments.start else None
+    rows = _every_row(rows, before) if arguments.all_fields else _with_a_held_out_part(rows)
     pairs = load_pairs(rows, cards)
     for sentence in shifted_fields(pairs):
         note(sentence)
     settings = _settings(arguments, "stain" if rows[0].kind == "intensity" else "segmentation")
-    start = load_network(find_model(arguments.start)).state_dict() if arguments.start else None
+    start = load_network(before).state_dict() if before else None
     output = Path(arguments.output)
     working = output / f"{cards[0].id}.training"
     state = fit(pairs, cards, working, settings=settings, start=start, progress=_say_progress)
     for at, (card, part) in enumerate(zip(cards, split_outputs(state, cards), strict=True)):
         own = [replace(pair, targets=pair.targets[[at]], known=pair.known[[at]]) for pair in pairs]
-        entry = save_model(output / card.id, part, _scored(card, part, own, settings))
+        scored = _scored(card, part, own, settings)
+        if arguments.all_fields and before:
+            scored = replace(scored, scores=_twin(before.card.scores))
+        entry = save_model(output / card.id, part, scored)
         for score in entry.card.scores:
             say(f"{card.id}: held-out {score.metric} {score.median:.3f} (n = {score.n})")
 
@@ -74,6 +86,20 @@ def _with_a_held_out_part(rows: tuple[Row, ...]) -> tuple[Row, ...]:
         "fields flatters the model. Give one more field and set its split to 'held-out'."
     )
     return tuple(replace(row, split="spatial") for row in rows)
+
+
+def _every_row(rows: tuple[Row, ...], start: ModelEntry | None) -> tuple[Row, ...]:
+    if start is None:
+        raise ModelError(
+            "Training on every field leaves none to score. Train with held-out fields first, and give that "
+            "model with --start."
+        )
+    return tuple(replace(row, split="train") for row in rows)
+
+
+def _twin(scores: Sequence[Score]) -> tuple[Score, ...]:
+    note = "score of the same model before its last round, which these fields then joined"
+    return tuple(replace(score, note=f"{score.note}; {note}".lstrip("; ")) for score in scores)
 
 
 def _settings(arguments: argparse.Namespace, loss: str) -> FitSettings:

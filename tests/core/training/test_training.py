@@ -192,3 +192,20 @@ def test_one_command_trains_scores_and_saves_a_model(
     found = json.loads(capsys.readouterr().out)
     assert found["n"] == 1
     assert found["median_pearson_r"] == pytest.approx(saved.scores[0].median, abs=0.02)
+
+
+def test_the_last_round_takes_every_field_and_keeps_the_score_from_before(
+    table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    card = tmp_path / "card.toml"
+    write_card(card, CARD)
+    words = ["train", str(table), "--card", str(card), "--steps", "2", "--batch", "2", "--patch", "32"]
+    assert main([*words, "--output", str(tmp_path / "split"), "--all-fields"]) == 1
+    assert "leaves none to score" in capsys.readouterr().err
+    assert main([*words, "--output", str(tmp_path / "split")]) == 0
+    start = tmp_path / "split" / "tiny-2d"
+    last = [*words, "--output", str(tmp_path / "all"), "--start", str(start), "--all-fields"]
+    assert main(last) == 0
+    before, after = find_model(start).card.scores, find_model(tmp_path / "all" / "tiny-2d").card.scores
+    assert [score.median for score in after] == [score.median for score in before]
+    assert all("before its last round" in score.note for score in after)
