@@ -92,7 +92,7 @@ def _organelles(rng: np.random.Generator, grid: Grid, recipe: Recipe, where: Vol
     for per_um3, low, high, contrast in _ORGANELLES:
         points = _scatter(rng, grid, per_um3 * amount, where)
         radius = rng.uniform(low, high, len(points))
-        extra += dots(grid, points, 4 / 3 * np.pi * radius**3 * contrast, 0.45 * (low + high) / 2 + 0.06)
+        extra += dots(grid, points, 4 / 3 * np.pi * radius**3 * contrast, 0.6 * high)
     starts = _scatter(rng, grid, 0.012 * amount, where)
     course = _keep(grid, _walks(rng, starts, 22, 0.16), where, rng)
     dye = dots(grid, course, 0.16 * np.pi * 0.22**2, 0.16)
@@ -123,8 +123,8 @@ def _litter(rng: np.random.Generator, grid: Grid, recipe: Recipe, base_um: float
         dna[at] = np.maximum(dna[at], np.float32(2.2) * clumps)
     count = int(rng.poisson(recipe.debris * area))
     points = rng.random((count, 3)) * grid.extent_um
-    radius = rng.uniform(0.2, 0.7, count)
-    index += dots(grid, points, 4 / 3 * np.pi * radius**3 * rng.choice([0.09, 0.06, -0.02], count), 0.3)
+    radius = rng.uniform(0.2, 0.6, count)
+    index += dots(grid, points, 4 / 3 * np.pi * radius**3 * rng.choice([0.09, 0.06, -0.02], count), 0.4)
     return index, dna
 
 
@@ -177,7 +177,7 @@ def _refraction(
     nucleus = filled(nuclei.depth_um, grid)
     grain = smooth_noise(rng, grid, 0.6)
     slow = smooth_noise(rng, grid, 2.5)
-    plasm = np.float32(cytoplasm) + np.float32(0.0022) * grain + np.float32(0.0018) * slow
+    plasm = np.float32(cytoplasm) + np.float32(0.0020) * grain + np.float32(0.0045) * slow
     plasm = plasm * (1 - np.float32(0.06) * nuclei.spindle)
     dna = np.minimum(stains["DNA"], 3)
     core = np.float32(inside) + np.float32(0.0030) * (dna - 1) + np.float32(0.0008) * grain
@@ -220,7 +220,8 @@ def grow(rng: np.random.Generator, grid: Grid, recipe: Recipe) -> Phantom:
     extra, stains["mitochondria"] = _organelles(rng, grid, recipe, free)
     litter, fragments = _litter(rng, grid, recipe, land.base_um)
     stains["DNA"] = stains["DNA"] + fragments
-    index = np.float32(MEDIUM_INDEX) + index + extra + litter
+    # Overlapping dots add up; nothing in a cell is denser than fat.
+    index = np.float32(MEDIUM_INDEX) + np.clip(index + extra + litter, -0.02, 0.13)
     return Phantom(
         grid,
         index.astype(np.float32),
