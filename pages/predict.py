@@ -46,6 +46,7 @@ for key, sentence in work.problems.items():
 
 results = work.results()
 if not results:
+    links.state()
     st.caption(
         "The result appears here, beside the bright-field image and the observed stain if the file has one."
     )

@@ -18,6 +18,7 @@ PAGES = (
     ("start", "Start", "home"),
     ("predict", "Predict", "auto_awesome"),
     ("compare", "Compare", "compare"),
+    ("trust", "Trust", "verified_user"),
     ("masks", "Masks", "gradient"),
     ("untagged", "Untagged structure", "visibility_off"),
     ("models", "Models", "menu_book"),

@@ -111,12 +111,12 @@ def pair_layers(work: Session, prediction: Prediction, *, name: str) -> list[Lay
     window = limits(pair.observed)
     observed = f"{result}|observed|{work.image.reading_key if work.image else ''}|{channel}"
     return [
-        Layer(f"{name}, observed", pair.observed, size, pair.units, window, role="observed", digest=observed),
+        Layer(f"{name}, observed", pair.observed, size, "z-score", window, role="observed", digest=observed),
         Layer(
             f"{name}, predicted",
             pair.predicted,
             size,
-            pair.units,
+            "z-score",
             window,
             role="predicted",
             digest=f"{result}|pair",

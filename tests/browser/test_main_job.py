@@ -15,7 +15,7 @@ from labelfree_core.images.samples import samples
 from labelfree_core.images.writing import write_channels
 
 pytestmark = pytest.mark.browser
-PATIENCE_MS = 90_000
+PATIENCE_MS = 60_000
 
 
 @pytest.fixture
@@ -109,4 +109,4 @@ def test_a_link_opens_the_sample_it_names(visit: Callable, server: str) -> None:
     page.get_by_text("Nothing is predicted yet").wait_for()
     page.get_by_role("link", name="Go to Predict").click()
     page.get_by_test_id("stBaseButton-primary").wait_for()
-    assert f"sample={first.id}" in page.url
+    page.wait_for_url(f"**sample={first.id}*")
