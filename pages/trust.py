@@ -1,0 +1,63 @@
+"""Trust: how far to believe the prediction of the open image, and why."""
+
+import streamlit as st
+
+from labelfree_core.errors import LabelFreeError
+from pages.components import cached, cards, layout, links, trusting
+
+work = layout.page(
+    "trust",
+    "Can I believe this?",
+    "How near this image is to what the model was trained on, where the model contradicts itself, and how it "
+    "did against a stain, if there is one.",
+)
+image = layout.need_image(work)
+if image.transmitted is None or image.voxel_size_um is None:
+    layout.empty(
+        "One thing is missing",
+        "The app has to know which channel is transmitted light, and the voxel size in micrometres.",
+        "start",
+        "Say it on the Start page",
+    )
+entries = sorted(cached.models(work), key=lambda entry: not cards.fits(entry, image))
+if not entries:
+    layout.empty("No model is installed", "Add one on the Models page.", "models", "Go to Models")
+
+entry = trusting.choose_model(work, entries)
+links.state(entry.card.id)
+asked = f"trust-{image.key}-{entry.card.id}"
+extent = st.session_state.get(asked, "none")
+try:
+    found = trusting.report(work, entry, extent=extent)
+except LabelFreeError as problem:
+    st.error(str(problem))
+    st.stop()
+
+trusting.verdict(found)
+trusting.numbers(found, entry)
+if found.level == "red" and found.familiarity is None:
+    st.stop()
+
+st.subheader("Where it is unsure", anchor=False)
+st.caption(
+    "The image is flipped and rotated and predicted again. A microscope has no preferred direction, so where "
+    "the predictions disagree, the model is guessing."
+)
+if found.spread is None:
+    with st.container(horizontal=True):
+        for label, wanted in (
+            ("Look at the middle (about one prediction)", "fast"),
+            ("Look everywhere (about eight predictions)", "full"),
+        ):
+            if st.button(label, type="primary" if wanted == "fast" else "secondary"):
+                st.session_state[asked] = wanted
+                st.rerun()
+trusting.error_map(found)
+if found.regions:
+    st.subheader("Worst places", anchor=False)
+    trusting.regions(work, found)
+if found.pearson_r is None:
+    st.caption(
+        "A file with an observed stain, and a prediction of it, adds r, the noise ceiling and the places "
+        "where prediction and stain differ."
+    )
