@@ -34,6 +34,7 @@ VERBS = (
     "rerun",
     "train",
     "evaluate",
+    "calibrate",
     "simulate",
 )
 

@@ -18,8 +18,8 @@ from labelfree_core.models.card import ModelCard
 FILE_NAME = "familiarity.npz"
 PATCH_PX = 96
 PLANES = 5
-# Side of the middle that is looked at, on the model's grid: 49 patches say what a whole slide says.
-LOOK_PX = 640
+# Side of the middle that is looked at, on the model's grid: 16 patches say what a whole slide says.
+LOOK_PX = 384
 _SIGMAS_PX = (0.7, 1.4, 2.8, 5.6, 11.2)
 _LAGS_PX = (1, 2, 4, 8)
 _CLIP = 8.0
@@ -130,7 +130,7 @@ def look(stack: ImageStack, card: ModelCard) -> npt.NDArray[np.float32]:
     Returns
     -------
     planes : float32 array, shape (planes, Y, X), z-score
-        The middle 640 pixels of one plane, or of 5 planes of the middle half of a z-stack. Planes are
+        The middle 384 pixels of one plane, or of 5 planes of the middle half of a z-stack. Planes are
         taken as they are: how far apart they lie is judged by the voxel sizes.
 
     Raises

@@ -1,0 +1,211 @@
+"""Make what a model's trust panel reads: familiarity, expected error, and hallucination on the card."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from labelfree_core.analysis import calibration
+from labelfree_core.analysis.calibration import Calibration
+from labelfree_core.analysis.familiarity import FILE_NAME, Features, look, texture
+from labelfree_core.analysis.hallucination import hallucination
+from labelfree_core.analysis.spread import middle, spread
+from labelfree_core.errors import ImageError, LabelFreeError
+from labelfree_core.images.stack import ImageStack
+from labelfree_core.models.card import ModelCard
+from labelfree_core.models.cardfile import write_card
+from labelfree_core.models.store import ModelEntry
+from labelfree_core.training.familiarity import Field, Table, cross_validate
+from labelfree_core.training.pairs import Row, load_pairs, read_channel, read_table
+
+# Fewer fields than this are cut into quarters, and groups are still left out as a whole.
+FEW_FIELDS = 5
+MOST_SCRAMBLED = 3
+MOST_OTHERS = 24
+_ENDINGS = (".npz", ".tif", ".tiff", ".png", ".jpg", ".jpeg", ".npy")
+_PHOTOGRAPHS = (
+    "astronaut",
+    "brick",
+    "camera",
+    "chelsea",
+    "coffee",
+    "coins",
+    "grass",
+    "gravel",
+    "hubble_deep_field",
+    "ihc",
+    "moon",
+    "motorcycle_left",
+    "page",
+    "retina",
+    "rocket",
+    "text",
+    "clock_motion",
+)
+
+
+def images_of(rows: Sequence[Row]) -> Iterator[tuple[Row, ImageStack]]:
+    """Read the transmitted-light image of every field once, whatever its targets."""
+    seen: set[tuple[Path, str]] = set()
+    for row in rows:
+        if (row.image, row.image_channel) not in seen:
+            seen.add((row.image, row.image_channel))
+            yield row, read_channel(row.image, row.image_channel, row.voxel_size_um)
+
+
+def fields_of(rows: Sequence[Row], card: ModelCard) -> list[Field]:
+    """Take from every field what familiarity looks at; a few fields are cut into quarters."""
+    taken = [Field(row.image.stem, row.group, look(stack, card)) for row, stack in images_of(rows)]
+    if len(taken) >= FEW_FIELDS:
+        return taken
+    return [quarter for field in taken for quarter in _quarters(field)]
+
+
+def _quarters(field: Field) -> list[Field]:
+    height, width = (n // 2 for n in field.voxels.shape[-2:])
+    return [
+        Field(f"{field.name}, quarter {2 * i + j}", field.group, field.voxels[..., ys, xs])
+        for i, ys in enumerate((slice(None, height), slice(height, None)))
+        for j, xs in enumerate((slice(None, width), slice(width, None)))
+    ]
+
+
+def photographs(card: ModelCard) -> list[Features]:
+    """Texture of the photographs that come with scikit-image, pixels taken as the model's own."""
+    import skimage.data
+    from skimage.io import imread
+
+    folder = Path(skimage.data.__file__).parent
+    files = [next(folder.glob(f"{name}.*"), None) for name in _PHOTOGRAPHS]
+    pictures = [imread(file) for file in files if file is not None]
+    grey = [picture if picture.ndim == 2 else picture[..., :3].mean(axis=-1) for picture in pictures]
+    return [texture(look(_as_models_own(ImageStack(plane), card), card)) for plane in grey]
+
+
+def others_of(
+    places: Sequence[Path], card: ModelCard, *, root: Path, known: set[Path]
+) -> dict[str, list[Features]]:
+    """
+    Describe images of other kinds.
+
+    Parameters
+    ----------
+    places : sequence of paths
+        Tables of pairs (the kind is the table's name), or folders with a folder for each kind.
+    card : ModelCard
+    root : path
+        What the tables' files are relative to.
+    known : set of paths
+        Images of the model's own table, left out here.
+
+    Returns
+    -------
+    others : dict of str to list of arrays
+        Images that the model refuses, by their voxel size for example, need no familiarity and are left out.
+    """
+    stacks: dict[str, list[ImageStack]] = {}
+    for place in places:
+        if place.is_dir():
+            for file in sorted(place.glob("*/*")):
+                if file.suffix.lower() in _ENDINGS and file not in known:
+                    stacks.setdefault(file.parent.name, []).append(_any_image(file))
+        else:
+            pairs = images_of(read_table(place, root=root))
+            stacks[place.stem] = [stack for row, stack in pairs if row.image not in known]
+    found: dict[str, list[Features]] = {"photographs": photographs(card)}
+    for kind, images in stacks.items():
+        chosen = np.unique(np.linspace(0, len(images) - 1, min(MOST_OTHERS, len(images))).round().astype(int))
+        for stack in (images[i] for i in chosen):
+            try:
+                found.setdefault(kind, []).append(texture(look(_as_models_own(stack, card), card)))
+            except LabelFreeError:
+                continue
+    return found
+
+
+def _any_image(file: Path) -> ImageStack:
+    try:
+        return read_channel(file, "signal" if file.suffix == ".npz" else "", None)
+    except ImageError:
+        return read_channel(file, "0", None)
+
+
+def _as_models_own(stack: ImageStack, card: ModelCard) -> ImageStack:
+    """Give an image without a voxel size the model's: the hardest case for telling it apart."""
+    if stack.voxel_size_um is not None or card.voxel_size_um is None:
+        return stack
+    size = (card.voxel_size_um[-1],) * (stack.voxels.ndim - 2) + tuple(card.voxel_size_um[-2:])
+    return replace(stack, voxel_size_um=size)
+
+
+def write_familiarity(
+    entry: ModelEntry, rows: Sequence[Row], others: dict[str, list[Features]]
+) -> tuple[Path, Table]:
+    """Fit the familiarity of a model, write it into its folder, and return how well it tells apart."""
+    fitted, table = cross_validate(fields_of(rows, entry.card), others)
+    fitted.save(entry.folder / FILE_NAME)
+    return entry.folder / FILE_NAME, table
+
+
+def write_calibration(entry: ModelEntry, rows: Sequence[Row], *, note: str = "") -> Calibration:
+    """
+    Measure what error a disagreement means, on held-out fields, and write it into the model's folder.
+
+    Parameters
+    ----------
+    entry : ModelEntry
+    rows : sequence of Row
+        Only those that are held out, or whose right part is, are used.
+    note : str
+        What to know about the fields.
+
+    Raises
+    ------
+    ImageError
+        If no row is held out: errors on training fields would promise too much.
+    """
+    card = entry.card
+    rows = [row for row in rows if not row.structure or row.structure == card.structure]
+    fields = [field for row in rows if row.split != "train" for field in _spread_and_error(row, entry)]
+    if not fields:
+        raise ImageError(
+            "No line of the table is held out, and errors on training fields would promise too much. Set the "
+            "split of some lines to 'held-out' or 'spatial'."
+        )
+    found = calibration.calibrate(fields, weights_sha256=card.sha256, note=note)
+    calibration.save(found, entry.folder)
+    return found
+
+
+def _spread_and_error(
+    row: Row, entry: ModelEntry
+) -> list[tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]]:
+    """Spread over the views and error of their mean in the middle of a field, where the target is known."""
+    image = read_channel(row.image, row.image_channel, row.voxel_size_um)
+    whole = load_pairs([replace(row, split="held-out")], [entry.card])[0]
+    views = spread(image, entry)
+    target, known = whole.targets[0], whole.known[0]
+    corner = middle(image)[1]
+    scale = [n / own for n, own in zip(target.shape[-2:], image.shape[-2:], strict=True)]
+    starts = [round(c * s) for c, s in zip(corner, scale, strict=True)]
+    height, width = views.map.shape[-2:]
+    window = (..., slice(starts[0], starts[0] + height), slice(starts[1], starts[1] + width))
+    target, known = target[window], known[window].copy()
+    if row.split == "spatial":  # only the right quarter was never trained on
+        known[..., : max(0, int(whole.image.shape[-1] * 0.77) - starts[1])] = False
+    if target.shape != views.map.shape or known.mean() < 0.01:
+        return []
+    return [(views.map[known], (views.mean - target)[known])]
+
+
+def write_hallucination(entry: ModelEntry, rows: Sequence[Row]) -> dict[str, float]:
+    """Measure hallucination on a few fields, held-out ones first, and write it onto the model's card."""
+    rows = sorted(rows, key=lambda row: row.split == "train")
+    stacks = [middle(stack)[0] for _, stack in images_of(rows[:MOST_SCRAMBLED])]
+    measured = {name: round(value, 4) for name, value in hallucination(stacks, entry).items()}
+    write_card(entry.folder, replace(entry.card, hallucination=measured))
+    return measured
