@@ -55,7 +55,7 @@ class SceneSettings:
         unknown = [stain for stain in self.stains if stain not in STRUCTURES]
         if unknown:
             raise LabelFreeError(
-                f"No stain is called {', '.join(unknown)}; choose from {', '.join(STRUCTURES)}."
+                f"No stain is called {', '.join(unknown)}; choose one of {', '.join(STRUCTURES)}."
             )
 
 
