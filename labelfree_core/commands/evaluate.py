@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from labelfree_core.commands.common import Verbs, add_json, output_path, say, say_json
-
-if TYPE_CHECKING:
-    from labelfree_core.training.evaluate import ImageScore
 
 
 def register(verbs: Verbs) -> None:
@@ -21,7 +17,7 @@ def register(verbs: Verbs) -> None:
     )
     parser.add_argument("--pairs", metavar="PAIRS.csv", help="table of pairs; default: FOLDER/pairs.csv")
     parser.add_argument("--only-held-out", action="store_true", help="leave out lines whose split is 'train'")
-    parser.add_argument("--figure", metavar="OUT.html", help="also draw the scores of every image")
+    parser.add_argument("--figure", metavar="OUT.html", help="also draw scores, pixels, worst and best")
     add_json(parser)
     parser.set_defaults(run=run)
 
@@ -30,9 +26,10 @@ def run(arguments: argparse.Namespace) -> None:
     """Print a score for every image, and the median."""
     import numpy as np
 
+    from labelfree_core.commands.evaluate_figure import draw
     from labelfree_core.images.writing import write_bytes
     from labelfree_core.models.store import find_model
-    from labelfree_core.training.evaluate import evaluate
+    from labelfree_core.training.evaluate import evaluate, worst_and_best
     from labelfree_core.training.pairs import read_table
 
     figure = output_path(arguments.figure) if arguments.figure else None
@@ -41,9 +38,10 @@ def run(arguments: argparse.Namespace) -> None:
     rows = read_table(table, root=data if data.is_dir() else None)
     if arguments.only_held_out:
         rows = tuple(row for row in rows if row.split != "train")
-    found = evaluate(find_model(arguments.model), rows)
+    entry = find_model(arguments.model)
+    found = evaluate(entry, rows)
     if figure is not None:
-        write_bytes(figure, _drawn(found).encode())
+        write_bytes(figure, draw(found, worst_and_best(entry, rows, found)).encode())
     median = float(np.median([score.pearson_r for score in found])) if found else float("nan")
     dice = float(np.median([score.dice for score in found])) if found else float("nan")
     if arguments.json:
@@ -55,22 +53,3 @@ def run(arguments: argparse.Namespace) -> None:
     for score in found:
         say(f"{score.name:{width}}  {score.pearson_r:9.3f}  {score.dice:5.3f}")
     say(f"{'median':{width}}  {median:9.3f}  {dice:5.3f}   n = {len(found)}")
-
-
-def _drawn(found: list[ImageScore]) -> str:
-    import plotly.graph_objects as go
-
-    figure = go.Figure()
-    for metric, values in (
-        ("Pearson r", [score.pearson_r for score in found]),
-        ("Dice of Otsu masks", [score.dice for score in found]),
-    ):
-        names = [score.name for score in found]
-        figure.add_trace(go.Box(y=values, text=names, name=metric, boxpoints="all", jitter=0.4))
-    figure.update_layout(
-        title=f"Every held-out image, n = {len(found)}",
-        yaxis_title="score (no unit)",
-        template="simple_white",
-    )
-    page: str = figure.to_html(include_plotlyjs=True)
-    return page

@@ -36,6 +36,21 @@ class ImageScore:
     n_voxels: int
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Example:
+    """
+    One field to look at, float32 planes (Y, X) on the model's grid.
+
+    Of a z-stack the middle plane of the transmitted light, and the maximum over z of the others.
+    """
+
+    name: str
+    pearson_r: float
+    image: npt.NDArray[np.float32]
+    observed: npt.NDArray[np.float32]
+    predicted: npt.NDArray[np.float32]
+
+
 def run_network(network: nn.Module, image: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """
     Run a network on a prepared image as a whole.
@@ -160,3 +175,33 @@ def evaluate(entry: ModelEntry, rows: Sequence[Row]) -> list[ImageScore]:
             part = predicted[..., predicted.shape[-1] - pair.image.shape[-1] :]
             found += score_pair(part[None], pair, [card])
     return found
+
+
+def worst_and_best(entry: ModelEntry, rows: Sequence[Row], scores: Sequence[ImageScore]) -> list[Example]:
+    """
+    Predict the images with the lowest and the highest r again, to look at them.
+
+    Parameters
+    ----------
+    entry : ModelEntry
+    rows, scores : sequences
+        As given to and returned by :func:`evaluate`.
+    """
+    if not scores:
+        return []
+    ranked = sorted(scores, key=lambda score: score.pearson_r)
+    return [_example(entry, rows, score) for score in (ranked[0], ranked[-1])[: len(ranked)]]
+
+
+def _example(entry: ModelEntry, rows: Sequence[Row], score: ImageScore) -> Example:
+    card = entry.card
+    fitting = [row for row in rows if not row.structure or row.structure == card.structure]
+    row, pair = next((r, p) for r in fitting for p in load_pairs([r], [card]) if p.name == score.name)
+    image = read_channel(row.image, row.image_channel, row.voxel_size_um)
+    predicted = predict(image, entry, options=PredictOptions(grid="model")).voxels
+    part = predicted[..., predicted.shape[-1] - pair.image.shape[-1] :]
+    observed = np.where(pair.known[0], pair.targets[0], 0)
+    if pair.image.ndim == 2:
+        return Example(score.name, score.pearson_r, pair.image, observed, part)
+    middle = pair.image[pair.image.shape[0] // 2]
+    return Example(score.name, score.pearson_r, middle, observed.max(0), part.max(0))
