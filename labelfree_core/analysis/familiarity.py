@@ -46,6 +46,8 @@ class Familiarity:
         either score over fields that were left out of the fit.
     fields : int
         Training fields behind it.
+    pixel_um : float
+        Of the images it was fitted on, after their preparation; 0 where not stated.
     """
 
     centre: Features
@@ -57,6 +59,7 @@ class Familiarity:
     precision: Features
     knots: Features
     fields: int
+    pixel_um: float = 0.0
 
     def strangeness(self, features: Features) -> float:
         """
@@ -92,9 +95,9 @@ def level(familiarity: float) -> str:
     return "amber" if familiarity >= 0.12 else "red"
 
 
-def load_familiarity(folder: Path) -> Familiarity | None:
+def load_familiarity(folder: Path, card: ModelCard) -> Familiarity | None:
     """
-    Return the fit kept in a model's *folder*, or None where the model has none.
+    Return the fit kept in a model's *folder*; None where it has none, or one for another voxel size.
 
     Raises
     ------
@@ -112,8 +115,14 @@ def load_familiarity(folder: Path) -> Familiarity | None:
             f"{path.name} of the model {Path(folder).name} can't be read; its trust panel needs it. "
             "Install the model again."
         ) from problem
-    fields = int(arrays.pop("fields"))
-    return Familiarity(**arrays, fields=fields)
+    fields, pixel_um = int(arrays.pop("fields")), float(arrays.pop("pixel_um"))
+    fitted = Familiarity(**arrays, fields=fields, pixel_um=pixel_um)
+    return fitted if abs(pixel_um - pixel_of(card)) <= 0.01 * pixel_um else None
+
+
+def pixel_of(card: ModelCard) -> float:
+    """Return the pixel size a model works at; 0 where its card does not say."""
+    return 0.0 if card.voxel_size_um is None else float(card.voxel_size_um[-1])
 
 
 def look(stack: ImageStack, card: ModelCard) -> npt.NDArray[np.float32]:

@@ -176,7 +176,7 @@ def trust(
 
 
 def _with_familiarity(report: TrustReport, stack: ImageStack, entry: ModelEntry) -> TrustReport:
-    fitted = load_familiarity(entry.folder)
+    fitted = load_familiarity(entry.folder, entry.card)
     if fitted is None:
         sentence = (
             f"Whether '{entry.card.id}' has seen images like this one is not known: it keeps no "

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from labelfree_core.analysis import calibration
 from labelfree_core.analysis.calibration import Calibration
-from labelfree_core.analysis.familiarity import FILE_NAME, Features, look, texture
+from labelfree_core.analysis.familiarity import FILE_NAME, Features, look, pixel_of, texture
 from labelfree_core.analysis.hallucination import hallucination
 from labelfree_core.analysis.spread import middle, spread
 from labelfree_core.errors import ImageError, LabelFreeError
@@ -147,7 +147,7 @@ def write_familiarity(
 ) -> tuple[Path, Table]:
     """Fit the familiarity of a model, write it into its folder, and return how well it tells apart."""
     fitted, table = cross_validate(fields_of(rows, entry.card), others)
-    fitted.save(entry.folder / FILE_NAME)
+    replace(fitted, pixel_um=pixel_of(entry.card)).save(entry.folder / FILE_NAME)
     return entry.folder / FILE_NAME, table
 
 
