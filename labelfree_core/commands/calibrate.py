@@ -33,6 +33,12 @@ def register(verbs: Verbs) -> None:
         help="other kinds of images: a folder with a folder for each kind, or another model's table; may be "
         "repeated",
     )
+    parser.add_argument(
+        "--leave-out",
+        choices=("group", "field"),
+        default="group",
+        help="what sets the border of familiarity; field, where groups are kinds of cells",
+    )
     parser.add_argument("--only", choices=PARTS, action="append", help="make only this; may be repeated")
     parser.add_argument("--note", default="", help="what to know about the held-out fields")
     add_json(parser)
@@ -54,7 +60,7 @@ def run(arguments: argparse.Namespace) -> None:
         known = {row.image for row in rows}
         places = [Path(place) for place in arguments.others]
         others = calibrate.others_of(places, entry.card, root=root, known=known)
-        path, table = calibrate.write_familiarity(entry, rows, others)
+        path, table = calibrate.write_familiarity(entry, rows, others, leave_out=arguments.leave_out)
         made["familiarity"] = table
         note(f"wrote {path}")
         if not arguments.json:

@@ -143,10 +143,25 @@ def _as_models_own(stack: ImageStack, card: ModelCard) -> ImageStack:
 
 
 def write_familiarity(
-    entry: ModelEntry, rows: Sequence[Row], others: dict[str, list[Features]]
+    entry: ModelEntry, rows: Sequence[Row], others: dict[str, list[Features]], *, leave_out: str = "group"
 ) -> tuple[Path, Table]:
-    """Fit the familiarity of a model, write it into its folder, and return how well it tells apart."""
-    fitted, table = cross_validate(fields_of(rows, entry.card), others)
+    """
+    Fit the familiarity of a model, write it into its folder, and return how well it tells apart.
+
+    Parameters
+    ----------
+    entry : ModelEntry
+    rows : sequence of Row
+    others : dict
+        Of :func:`others_of`.
+    leave_out : {"group", "field"}
+        What the fields that set the border are left out with: their whole group (a new experiment shall be
+        familiar), or themselves alone (where groups are kinds of cells, and a new kind shall be strange).
+    """
+    fields = fields_of(rows, entry.card)
+    if leave_out == "field":
+        fields = [replace(field, group=field.name) for field in fields]
+    fitted, table = cross_validate(fields, others)
     replace(fitted, pixel_um=pixel_of(entry.card)).save(entry.folder / FILE_NAME)
     return entry.folder / FILE_NAME, table
 
