@@ -202,8 +202,11 @@ def _with_spread(
         Grid(views.voxel_size_um, views.offset_um, _size_like(stack, views.map.ndim, views.voxel_size_um)),
         where_views_disagree(views.mean, calibrated=errors is not None),
     )
+    report = _noting(report, grade, sentence)
+    if calibration is not None and calibration.note:
+        report = _noting(report, "green", calibration.note)
     return replace(
-        _noting(report, grade, sentence),
+        report,
         disagreement=views.typical,
         spread=views,
         expected_error=typical,

@@ -9,7 +9,7 @@ import numpy as np
 
 from labelfree_core.images.finding import Finding
 
-# Views that disagree by more than this share of the contrast: measured in docs/trust.md.
+# Views that disagree by more than this share of the contrast: round numbers, chosen and not measured.
 CALM, RESTLESS = 0.35, 0.7
 _COLOUR = {"ok": "green", "note": "green", "warning": "green", "severe": "red"}
 _SIDE_UM = 3.0

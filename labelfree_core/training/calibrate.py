@@ -20,12 +20,20 @@ from labelfree_core.models.card import ModelCard
 from labelfree_core.models.cardfile import write_card
 from labelfree_core.models.store import ModelEntry
 from labelfree_core.training.familiarity import Field, Table, cross_validate
-from labelfree_core.training.pairs import Row, load_pairs, read_channel, read_table
+from labelfree_core.training.pairs import (
+    SPATIAL_GAP_PX,
+    SPATIAL_SHARE,
+    Row,
+    load_pairs,
+    read_channel,
+    read_table,
+)
 
 # Fewer fields than this are cut into quarters, and groups are still left out as a whole.
 FEW_FIELDS = 5
 MOST_SCRAMBLED = 3
 MOST_OTHERS = 24
+LEAST_KNOWN = 0.01
 _ENDINGS = (".npz", ".tif", ".tiff", ".png", ".jpg", ".jpeg", ".npy")
 _PHOTOGRAPHS = (
     "astronaut",
@@ -202,19 +210,26 @@ def _spread_and_error(
     """Spread over the views and error of their mean in the middle of a field, where the target is known."""
     image = read_channel(row.image, row.image_channel, row.voxel_size_um)
     whole = load_pairs([replace(row, split="held-out")], [entry.card])[0]
-    views = spread(image, entry)
+    spatial = row.split == "spatial"  # only the right quarter was never trained on
+    corner = (0, image.shape[-1] // 2) if spatial else middle(image)[1]
+    part = image.with_voxels(image.voxels[..., corner[1] :]) if spatial else image
+    views = spread(part, entry, extent="full" if spatial else "fast")
     target, known = whole.targets[0], whole.known[0]
-    corner = middle(image)[1]
     scale = [n / own for n, own in zip(target.shape[-2:], image.shape[-2:], strict=True)]
     starts = [round(c * s) for c, s in zip(corner, scale, strict=True)]
-    height, width = views.map.shape[-2:]
+    # Rounding may make the part a pixel wider than what is left of the field.
+    height, width = (
+        min(n, whole_n - s)
+        for n, whole_n, s in zip(views.map.shape[-2:], target.shape[-2:], starts, strict=True)
+    )
     window = (..., slice(starts[0], starts[0] + height), slice(starts[1], starts[1] + width))
     target, known = target[window], known[window].copy()
-    if row.split == "spatial":  # only the right quarter was never trained on
-        known[..., : max(0, int(whole.image.shape[-1] * 0.77) - starts[1])] = False
-    if target.shape != views.map.shape or known.mean() < 0.01:
+    spread_map, mean = views.map[..., :height, :width], views.mean[..., :height, :width]
+    if spatial:
+        known[..., : max(0, int(whole.image.shape[-1] * SPATIAL_SHARE) + SPATIAL_GAP_PX - starts[1])] = False
+    if target.shape != spread_map.shape or known.mean() < LEAST_KNOWN:
         return []
-    return [(views.map[known], (views.mean - target)[known])]
+    return [(spread_map[known], (mean - target)[known])]
 
 
 def write_hallucination(entry: ModelEntry, rows: Sequence[Row]) -> dict[str, float]:
