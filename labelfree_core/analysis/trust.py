@@ -7,16 +7,20 @@ from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 
-from labelfree_core.analysis.alignment import comparable
+from labelfree_core.analysis.alignment import Pair, comparable
 from labelfree_core.analysis.calibration import Calibration, load_calibration
 from labelfree_core.analysis.familiarity import level as level_of
 from labelfree_core.analysis.familiarity import load_familiarity, look, texture
+from labelfree_core.analysis.masks import mask
+from labelfree_core.analysis.matching import match
 from labelfree_core.analysis.noise import ceiling
+from labelfree_core.analysis.objects import label
 from labelfree_core.analysis.published import published
 from labelfree_core.analysis.regions import Grid, Region, worst_regions
 from labelfree_core.analysis.scores import pearson_r
 from labelfree_core.analysis.spread import Spread, spread
 from labelfree_core.analysis.verdicts import (
+    counted,
     observed_reasons,
     of_familiarity,
     of_findings,
@@ -34,6 +38,8 @@ from labelfree_core.inference.prediction import Prediction
 from labelfree_core.models.store import ModelEntry, find_model
 
 LEVELS = ("green", "amber", "red")
+# Smaller blobs of a mask are specks and no objects to count.
+LEAST_OBJECT_UM = 3.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -234,9 +240,17 @@ def _with_observed(
     report = replace(
         report, pearson_r=r, ceiling=limit, r_of_ceiling=share, regions=(*regions, *report.regions[:2])
     )
-    for sentence in sentences:
+    for sentence in (*sentences, _counted(pair, size)):
         report = _noting(report, grade, sentence)
     return report
+
+
+def _counted(pair: Pair, size_um: tuple[float, ...]) -> str:
+    """Count the objects above Otsu's threshold that both, or one of the two, have."""
+    least = max(8, round(float(np.pi / 6 * LEAST_OBJECT_UM ** len(size_um) / np.prod(size_um))))
+    labels = [label(mask(voxels), min_voxels=least) for voxels in (pair.observed, pair.predicted)]
+    found = match(*labels)
+    return counted(len(found.pairs), len(found.missed), len(found.extra))
 
 
 def _noting(report: TrustReport, level: str, sentence: str) -> TrustReport:

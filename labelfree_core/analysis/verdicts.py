@@ -88,6 +88,20 @@ def observed_reasons(r: float, ceiling: float, published_r: float | None) -> tup
     return ("green" if r >= 0.4 else "amber" if r >= 0.2 else "red"), tuple(sentences)
 
 
+def counted(matched: int, missed: int, extra: int) -> str:
+    """
+    Say how many objects of the stain were found.
+
+    Examples
+    --------
+    >>> counted(22, 8, 3)
+    'Of 30 objects in the stain 22 were found (IoU 0.5), 8 were missed; 3 predicted ones are not in it.'
+    """
+    total = matched + missed
+    found = f"Of {total} objects in the stain {matched} were found (IoU 0.5), {missed} were missed"
+    return f"{found}; {extra} predicted ones are not in it."
+
+
 def where_views_disagree(mean: np.ndarray, *, calibrated: bool) -> Callable[[tuple[int, ...], float], str]:
     """Make the sentence for a place where the views disagree."""
     high = float(np.percentile(mean, 95))
