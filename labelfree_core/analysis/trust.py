@@ -24,6 +24,7 @@ from labelfree_core.analysis.verdicts import (
     observed_reasons,
     of_familiarity,
     of_findings,
+    of_scores,
     of_spread,
     where_it_differs,
     where_views_disagree,
@@ -170,6 +171,7 @@ def trust(
     report = TrustReport(level, reasons, units=card.units, published_r=None if row is None else row.pearson_r)
     if level == "red":
         return report
+    report = _noting(report, *of_scores(card.scores))
     report = _with_familiarity(report, stack, entry)
     if options.extent != "none":
         views = spread(stack, entry, extent=options.extent, options=options.predict, progress=progress)

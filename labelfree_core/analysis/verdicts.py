@@ -8,10 +8,12 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from labelfree_core.images.finding import Finding
+from labelfree_core.models.card import Score
 
 # Views that disagree by more than this share of the contrast: round numbers, chosen and not measured.
 CALM, RESTLESS = 0.35, 0.7
-_COLOUR = {"ok": "green", "note": "green", "warning": "green", "severe": "red"}
+# A model below this r on fields it never saw is to be checked, however familiar the image.
+_WEAK_R = 0.5
 _SIDE_UM = 3.0
 
 
@@ -37,6 +39,27 @@ def of_findings(findings: Sequence[Finding]) -> tuple[str, tuple[str, ...]]:
     sentences = [" ".join(part for part in (f.what, f.effect, f.advice) if part) for f in told]
     resampled = [f.what for f in findings if f.name == "voxel size" and f.level in ("ok", "note")]
     return level, (*sentences, *resampled)
+
+
+def of_scores(scores: Sequence[Score]) -> tuple[str, str]:
+    """
+    Say how good the model itself is: a familiar image makes no weak model strong.
+
+    Examples
+    --------
+    >>> of_scores((Score("fields", "pearson_r", 6, 0.68, 0.56, 0.79),))
+    ('green', 'On 6 images held out from its training the model reached r 0.68 (0.56 to 0.79).')
+    """
+    found = [score for score in scores if score.metric == "pearson_r"]
+    if not found:
+        return "amber", "The model has no score on an image it never saw: check it against a stain first."
+    best = found[0]
+    images = f"{best.n} image{'s' if best.n != 1 else ''}"
+    sentence = f"On {images} held out from its training the model reached r {best.median:.2f}"
+    sentence += f" ({best.lowest:.2f} to {best.highest:.2f})." if best.n > 1 else "."
+    if best.median < _WEAK_R:
+        return "amber", f"{sentence} That is weak: check against a stain before measuring."
+    return "green", sentence
 
 
 def of_familiarity(familiarity: float, level: str) -> str:
