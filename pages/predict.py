@@ -24,7 +24,7 @@ entries = sorted(cached.models(work), key=lambda entry: not cards.fits(entry, im
 if not entries:
     layout.empty("No model is installed", "Add one on the Models page.", "models", "Go to Models")
 chosen = controls.models(work, entries)
-with st.container(horizontal=True, vertical_alignment="bottom"):
+with st.container(horizontal=True, vertical_alignment="center"):
     pressed = st.button(
         "Predict", type="primary", icon=":material/auto_awesome:", disabled=not chosen or bool(work.jobs)
     )

@@ -40,7 +40,17 @@ with right:
         st.rerun()
 
 if not work.batch:
-    st.info("Add two or more images above. Eight of them fill the tutorial's sheet of two rows of four.")
+    with st.container(border=True):
+        st.subheader("No images are on the list yet", anchor=False)
+        st.write(
+            "A cell line carries one or two tags at a time, yet its bright-field images hold traces of every "
+            "structure. Add two or more images above, choose a structure, and see it in all of them side by "
+            "side. Eight images fill the tutorial's sheet of two rows of four."
+        )
+        stacks = [sample.id for sample in shipped if "plane" not in sample.id]
+        if stacks and st.button(f"Try it with {len(stacks)} simulated z-stacks", type="primary"):
+            batching.add_samples(work, stacks)
+            st.rerun()
     st.stop()
 
 with st.container(horizontal=True, vertical_alignment="bottom"):

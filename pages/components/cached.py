@@ -14,17 +14,21 @@ import numpy as np
 import streamlit as st
 
 from labelfree_core.analysis.alignment import Pair, align_grids, comparable
+from labelfree_core.analysis.display import limits, merge, picture
 from labelfree_core.analysis.scores import Scores, scores
 from labelfree_core.images import health, voxelsize
 from labelfree_core.images.health import Finding
 from labelfree_core.images.proposal import propose
-from labelfree_core.images.reading import open_image, thumbnail
+from labelfree_core.images.reading import ImageFile, open_image, thumbnail
 from labelfree_core.images.stack import ImageStack
 from labelfree_core.inference.options import Estimate, PredictOptions
 from labelfree_core.inference.prediction import Prediction
 from labelfree_core.inference.service import PredictionService
 from labelfree_core.models.store import ModelEntry, list_models
 from pages.components.session import Opened, Session
+
+# As a microscopist merges them, and apart for the colour-blind.
+STAIN_COLOURS = {"DNA": (0.25, 0.55, 1.0), "lamin B1": (1.0, 0.55, 0.15), "membrane": (0.1, 0.6, 0.5)}
 
 
 @st.cache_resource(show_spinner=False)
@@ -52,11 +56,34 @@ def refresh_models() -> None:
 
 
 @st.cache_resource(show_spinner=False, max_entries=64)
-def sample_picture(path: Path, modified: float) -> np.ndarray:
-    """Return the thumbnail of a shipped sample."""
+def sample_picture(path: Path, modified: float, structures: tuple[str, ...]) -> np.ndarray:
+    """Return a shipped sample, its left half in transmitted light, its right half as stained."""
     file = open_image(path)
-    channel = propose(file).transmitted_channel.value
-    return thumbnail(file, channel if isinstance(channel, int) else 0, size_px=360)
+    proposal = propose(file)
+    light = proposal.transmitted_channel.value
+    plane = _middle(file, light if isinstance(light, int) else 0)
+    left = np.repeat(picture(plane, limits(plane, 0.5, 99.5))[..., None], 3, axis=-1)
+    stains = [_middle(file, role.index) for role in proposal.roles if role.role == "stain"]
+    shown = [picture(stain, limits(stain, 5.0, 99.8)) / 255 for stain in stains]
+    colours = [STAIN_COLOURS.get(structure, (1.0, 1.0, 1.0)) for structure in structures]
+    return _split(left, merge(list(zip(shown, colours, strict=False)))) if shown and colours else left
+
+
+def _middle(file: ImageFile, channel: int) -> np.ndarray:
+    voxels = file.read(channel=channel).voxels
+    return voxels if voxels.ndim == 2 else voxels[len(voxels) // 2]
+
+
+def _split(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Join the halves of two pictures of one field with a line between, cut to three by two."""
+    height, width = left.shape[:2]
+    tall, wide = min(height, width * 2 // 3), min(width, height * 3 // 2)
+    top, start = (height - tall) // 2, (width - wide) // 2
+    both = left.copy()
+    middle = width // 2
+    both[:, middle:] = right[:, middle:]
+    both[:, middle : middle + 2] = 255
+    return both[top : top + tall, start : start + wide]
 
 
 @st.cache_resource(show_spinner=False, scope="session", max_entries=64)

@@ -6,9 +6,10 @@ import streamlit as st
 
 from labelfree_core.models.card import ModelCard, Score
 from labelfree_core.models.store import ModelEntry
-from pages.components import words
+from pages.components import cached, words
 from pages.components.session import Opened
 
+INVENTED = {"empty_field": "Empty field", "phase_scrambled": "Image with its content scrambled"}
 METRICS = {"pearson_r": "Pearson r", "dice": "Dice", "ssim": "SSIM"}
 
 
@@ -21,7 +22,8 @@ def headline(card: ModelCard) -> str:
 
 def score_words(score: Score) -> str:
     """Say one held-out score."""
-    return f"{METRICS.get(score.metric, score.metric)} {score.median:.2f} on {score.n} held-out images"
+    images = f"{score.n} held-out image{'s' * (score.n != 1)}"
+    return f"{METRICS.get(score.metric, score.metric)} {score.median:.2f} on {images}"
 
 
 def fits(entry: ModelEntry, image: Opened) -> bool:
@@ -36,12 +38,18 @@ def mismatch(entry: ModelEntry, image: Opened) -> str:
     if entry.problem:
         return entry.problem
     if card.ndim == 3 and not image.is_stack:
-        return "Made for z-stacks; your image is a single plane."
+        return "Made for z-stacks; your image is a single plane, so it is repeated in z, and detail suffers."
     if card.ndim == 2 and image.is_stack:
-        return "Made for single planes; your stack is predicted plane by plane."
-    if not fits(entry, image):
-        return f"Made for {card.modality}; your image looks like {image.modality}."
-    return ""
+        planes = "Made for single planes; your stack is predicted plane by plane, without its neighbours."
+        return f"{planes} {_light_mismatch(card, image)}".strip()
+    return _light_mismatch(card, image)
+
+
+def _light_mismatch(card: ModelCard, image: Opened) -> str:
+    """Say that a model reads another kind of transmitted light than the image was taken with."""
+    if card.modality.lower().split()[0] == image.modality.lower().split()[0]:
+        return ""
+    return f"Learned from {card.modality} images; yours looks like {image.modality}."
 
 
 def choice(entry: ModelEntry, image: Opened, *, chosen: bool) -> bool:
@@ -52,9 +60,15 @@ def choice(entry: ModelEntry, image: Opened, *, chosen: bool) -> bool:
             f"**{words.plain(card.structure)}**", chosen, key=f"model-{card.id}", disabled=bool(entry.problem)
         )
         st.caption(words.plain(headline(card)))
+        if card.limits:  # the first limit of a card is the one to know before choosing
+            st.caption(f"{words.ICONS['note']} {words.plain(card.limits[0])}")
         why_not = mismatch(entry, image)
         if why_not:
             st.caption(f":orange[:material/info:] {words.plain(why_not)}")
+        size = cached.voxel_finding(image, entry)
+        if size is not None and size.level != "ok":
+            said = f"**{words.plain(size.what)}** {words.plain(size.effect)} {words.plain(size.advice)}"
+            st.caption(f"{words.ICONS[size.level]} {said}")
         with st.popover("Model card", type="tertiary"):
             whole(entry)
     return picked and not entry.problem
@@ -72,13 +86,15 @@ def whole(entry: ModelEntry) -> None:
         "Predicts": f"{card.structure}, in {card.units}",
         "From": f"{card.modality}, {'z-stacks' if card.ndim == 3 else 'single planes'}",
         "Voxel size": words.micrometres(card.voxel_size_um),
+        "Licence": card.licence,
+    }
+    details = {
         "Network": f"{card.architecture}; preparation: {', then '.join(card.steps)}",
         "Training": card.training,
-        "Licence": card.licence,
         "Cite": card.citation,
         "Weights": f"sha256 {card.sha256[:16]}…" if card.sha256 else "",
     }
-    st.markdown("\n".join(f"- {name}: {words.plain(text)}" for name, text in rows.items() if text))
+    _list(rows)
     if card.scores:
         st.markdown("**On images it never saw**")
         st.markdown("\n".join(f"- {words.plain(_score_line(score))}" for score in card.scores))
@@ -86,10 +102,26 @@ def whole(entry: ModelEntry) -> None:
         st.markdown("**Limits**")
         st.markdown("\n".join(f"- {words.plain(limit)}" for limit in card.limits))
     if card.hallucination:
-        st.markdown("**Response to images without cells** (0 is dark, as it should be)")
-        st.markdown("\n".join(f"- {words.plain(k)}: {v:.3g}" for k, v in card.hallucination.items()))
+        _invented(card)
+    with st.expander("Training, network and citation"):
+        _list(details)
+
+
+def _list(rows: dict[str, str]) -> None:
+    st.markdown("\n".join(f"- **{name}:** {words.plain(text)}" for name, text in rows.items() if text))
+
+
+def _invented(card: ModelCard) -> None:
+    """Say how bright the model answers where there is nothing to predict."""
+    found = dict(card.hallucination)
+    count = found.pop("images", None)
+    on = "" if count is None else f", measured on {count:.0f} image{'s' * (count != 1)}"
+    st.markdown("**What it invents where there are no cells**")
+    st.caption(f"As a share of its answer to real cells: 0 is dark, as it should be{on}.")
+    _list({INVENTED.get(name, name.replace("_", " ")): f"{value:.2f}" for name, value in found.items()})
 
 
 def _score_line(score: Score) -> str:
-    line = f"{score_words(score)}, from {score.lowest:.2f} to {score.highest:.2f} ({score.data})"
-    return f"{line}. {score.note}" if score.note else line
+    between = f", from {score.lowest:.2f} to {score.highest:.2f}" if score.n > 1 else ""
+    line = f"{score_words(score)}{between} ({score.data})"
+    return f"{line}. {score.note[0].upper()}{score.note[1:]}." if score.note else line

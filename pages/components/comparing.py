@@ -106,7 +106,7 @@ def difference_maps(pair: Pair, name: str) -> None:
     found: Differences = differences(pair.observed, pair.predicted)
     pixel_um = None if pair.voxel_size_um is None else pair.voxel_size_um[-1]
     for column, (key, values) in zip(st.columns(3), found.projections().items(), strict=True):
-        shown = showing.framed(coloured(values, found.limits, "viridis"), pixel_um)
+        shown = showing.framed(coloured(values, found.limits, "viridis"), pixel_um, columns=3)
         showing.picture(column, shown, TITLES[key])
         with column:
             downloads.button("PNG", partial(png, shown), f"{name}_{key}.png", "image/png")

@@ -32,7 +32,11 @@ def models(work: Session, entries: list[ModelEntry]) -> list[ModelEntry]:
     chosen = _grid(work, fitting or rest)
     if fitting and rest:
         open_it = any(entry.card.id in work.chosen for entry in rest)
-        with st.expander(f"Models made for other kinds of image ({len(rest)})", expanded=open_it):
+        with st.expander(f"{len(rest)} more, made for other kinds of image than yours", expanded=open_it):
+            st.caption(
+                "They can be run too. Each says what differs; expect less of them, and hold the result "
+                "against a stain."
+            )
             chosen += _grid(work, rest)
     work.chosen = [entry.card.id for entry in chosen]
     return chosen

@@ -15,24 +15,41 @@ from pages.components import cached, opening, words
 from pages.components.session import Session
 
 KINDS = ["tif", "tiff", "png", "jpg", "jpeg", "npy"]
-COLUMNS = 4
+COLUMNS = 3
 
 
 def show_samples(work: Session) -> None:
     """Show the shipped samples with their pictures; one click opens one."""
     shipped = samples.samples()
+    if not shipped:
+        return
+    st.caption(
+        "On the left of each picture is what goes in: one plane of transmitted light. On the right is the "
+        "same field as its stains show it. These samples are simulated, so the truth is known."
+    )
     for start in range(0, len(shipped), COLUMNS):
         for column, sample in zip(st.columns(COLUMNS), shipped[start : start + COLUMNS], strict=False):
-            with column, st.container(border=True, height="stretch"):
-                picture = cached.sample_picture(sample.path, sample.path.stat().st_mtime)
-                st.image(picture, width="stretch", alt=f"Transmitted light, {sample.title}")
-                mark = " :gray-badge[simulated]" if sample.simulated else ""
-                st.markdown(f"**{words.plain(sample.title)}**{mark}")
-                st.caption(words.plain(sample.sentence))
+            with column, st.container(border=True, height="stretch", vertical_alignment="distribute"):
+                _describe(sample)
                 opened = work.image is not None and work.image.sample == sample.id
                 label = "Open now" if opened else "Open"
                 if st.button(label, key=f"sample-{sample.id}", width="stretch", disabled=opened):
                     _try(work, partial(opening.open_sample, work, sample.id))
+
+
+def _describe(sample: samples.Sample) -> None:
+    with st.container():
+        picture = cached.sample_picture(sample.path, sample.path.stat().st_mtime, sample.structures)
+        st.image(picture, width="stretch", alt=_alt(sample.title, sample.structures))
+        mark = ":orange-badge[:material/science: simulated] " if sample.simulated else ""
+        if sample.hard:
+            mark += ":red-badge[hard for models]"
+        st.markdown(f"**{words.plain(sample.title)}**  \n{mark}")
+        st.caption(f"{words.plain(sample.sentence)} Stains to compare with: {', '.join(sample.structures)}.")
+
+
+def _alt(title: str, structures: tuple[str, ...]) -> str:
+    return f"{title}: transmitted light on the left, {', '.join(structures)} stained on the right"
 
 
 def show_upload(work: Session) -> None:

@@ -30,6 +30,8 @@ CSS = """
 h1 {font-size: 2.3rem !important; font-weight: 650; letter-spacing: -0.02em; padding-bottom: 0.2rem;}
 h3 {font-size: 1.35rem !important;}
 [data-testid="stImage"] img {image-rendering: pixelated; border-radius: 4px;}
+/* Enlarged pixel by pixel already, with a scale bar whose text must survive being made smaller. */
+[class*="st-key-framed-"] [data-testid="stImage"] img {image-rendering: auto;}
 .lf-lead {font-size: 1.12rem; line-height: 1.6; max-width: 62rem; opacity: 0.88;}
 .lf-mark {display: inline-block; font-size: 0.74rem; font-weight: 600; padding: 0.05rem 0.5rem;
   border: 1px solid currentColor; border-radius: 1rem; opacity: 0.75; white-space: nowrap;}

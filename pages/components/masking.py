@@ -97,13 +97,15 @@ def side_by_side(pair: Pair, observed: np.ndarray, predicted: np.ndarray) -> Non
     pixel_um = None if pair.voxel_size_um is None else pair.voxel_size_um[-1]
     first, second, third = st.columns(3)
     for column, shown, title in ((first, observed, "Observed mask"), (second, predicted, "Predicted mask")):
-        showing.picture(column, showing.framed(project(shown).astype(np.uint8) * 255, pixel_um), title)
-    showing.picture(third, showing.framed(overlay(observed, predicted), pixel_um), "Overlay")
+        showing.picture(
+            column, showing.framed(project(shown).astype(np.uint8) * 255, pixel_um, columns=3), title
+        )
+    showing.picture(third, showing.framed(overlay(observed, predicted), pixel_um, columns=3), "Overlay")
     third.html(
         '<div class="lf-fact">'
-        '<span style="background:#f0f0f0;border:1px solid #888;padding:0 .6em"></span> both '
-        '<span style="background:#e69f00;padding:0 .6em;margin-left:.8em"></span> missed '
-        '<span style="background:#0072b2;padding:0 .6em;margin-left:.8em"></span> extra</div>'
+        '<span style="background:#f0f0f0;border:1px solid #888;padding:0 .6em"></span>&nbsp; both '
+        '<span style="background:#e69f00;padding:0 .6em;margin-left:.8em"></span>&nbsp; missed '
+        '<span style="background:#0072b2;padding:0 .6em;margin-left:.8em"></span>&nbsp; extra</div>'
     )
     st.caption("Maximum projections; Dice and IoU count all voxels of the stack.")
 

@@ -25,6 +25,7 @@ def open_path(work: Session, path: Path, name: str, *, sample: str = "") -> Open
     file = open_image(path, name=name)
     found = propose(file)
     stains = tuple(_stain(role.role, role.structure) for role in found.roles)
+    stains = _named(stains, sample)
     transmitted = found.transmitted_channel.value
     size = found.voxel_size_um.value
     known = work.remembered.get(tuple(file.channel_names)) if any(file.channel_names) else None
@@ -69,6 +70,13 @@ def open_sample(work: Session, sample: str) -> None:
             return
     names = ", ".join(known.id for known in samples.samples())
     raise ImageError(f"There is no sample '{sample[:80]}'; there are {names}. Pick one on the Start page.")
+
+
+def _named(stains: tuple[str, ...], sample: str) -> tuple[str, ...]:
+    """Name the stains of a shipped sample from its list, where the channel's name doesn't."""
+    known = next((each.structures for each in samples.samples() if each.id == sample), ())
+    rest = [structure for structure in known if structure not in stains]
+    return tuple(rest.pop(0) if stain == OTHER_STAIN and rest else stain for stain in stains)
 
 
 def _stain(role: str, structure: str) -> str:

@@ -13,8 +13,8 @@ from pages.components.opening import OF_SEGMENTATION
 from pages.components.session import Opened, Session
 from pages.components.viewer import Layer
 
-# A picture is enlarged to at least half of this; the page is about so wide, the viewer's controls so high.
-SHARP_PX, PAGE_PX, CONTROLS_PX = 900, 1150, 150
+# The page is about so wide, the viewer's controls so high.
+PAGE_PX, CONTROLS_PX = 1150, 150
 
 
 def _letters(text: str) -> str:
@@ -91,42 +91,48 @@ def layers(work: Session, predictions: list[Prediction]) -> list[Layer]:
     for prediction in predictions:
         if prediction.voxels.shape != first.voxels.shape:
             continue
-        shown += pair_layers(work, prediction, name=prediction.model_id if several else prediction.structure)
+        name = prediction.model_id if several else prediction.structure
+        shown += pair_layers(work, prediction, name=name, own_units=not _z_score(prediction))
     return shown
 
 
-def pair_layers(work: Session, prediction: Prediction, *, name: str) -> list[Layer]:
-    """Make the observed layer, where there is one, and the predicted one, with the same limits."""
+def _z_score(prediction: Prediction) -> bool:
+    return prediction.units.lower().startswith("z-score")
+
+
+def _alone(prediction: Prediction, name: str, digest: str) -> Layer:
+    """Show a prediction in its own unit; a score of 0 to 1 without its long explanation, from 0 to 1."""
+    size, units = prediction.voxel_size_um, prediction.units
+    window = limits(prediction.voxels) if _z_score(prediction) else (0.0, 1.0)
+    short = "z-score" if _z_score(prediction) else units.split(" of ")[0].split(":")[0]
+    return Layer(
+        f"{name}, predicted", prediction.voxels, size, short, window, role="predicted", digest=digest
+    )
+
+
+def pair_layers(work: Session, prediction: Prediction, *, name: str, own_units: bool = False) -> list[Layer]:
+    """Make the observed layer, where there is one, and the predicted one, with the same limits or its own."""
     channel = observed_channel(work, prediction)
     result = cached.result_id(work, prediction)
-    size, units = prediction.voxel_size_um, prediction.units
+    size = prediction.voxel_size_um
     if channel is None:
-        window = limits(prediction.voxels)
-        return [
-            Layer(
-                f"{name}, predicted", prediction.voxels, size, units, window, role="predicted", digest=result
-            )
-        ]
+        return [_alone(prediction, name, result)]
     pair = cached.pair(work, channel, prediction)
     window = limits(pair.observed)
     observed = f"{result}|observed|{work.image.reading_key if work.image else ''}|{channel}"
-    return [
-        Layer(f"{name}, observed", pair.observed, size, "z-score", window, role="observed", digest=observed),
-        Layer(
-            f"{name}, predicted",
-            pair.predicted,
-            size,
-            "z-score",
-            window,
-            role="predicted",
-            digest=f"{result}|pair",
-        ),
-    ]
+    stain = Layer(
+        f"{name}, observed", pair.observed, size, "z-score", window, role="observed", digest=observed
+    )
+    if own_units:
+        return [stain, _alone(prediction, name, result)]
+    mate = f"{result}|pair"
+    made = Layer(f"{name}, predicted", pair.predicted, size, "z-score", window, role="predicted", digest=mate)
+    return [stain, made]
 
 
-def framed(image: np.ndarray, pixel_um: float | None) -> np.ndarray:
-    """Enlarge a small picture pixel by pixel, so that its scale bar is fine and easy to read."""
-    factor = max(1, SHARP_PX // image.shape[1])
+def framed(image: np.ndarray, pixel_um: float | None, *, columns: int = 2) -> np.ndarray:
+    """Enlarge a small picture pixel by pixel to its size among so many columns, for a legible scale bar."""
+    factor = max(1, round(PAGE_PX / columns / image.shape[1]))
     large = image.repeat(factor, axis=0).repeat(factor, axis=1)
     return with_scale_bar(large, None if pixel_um is None else pixel_um / factor)
 
@@ -141,7 +147,8 @@ def picture(column: object, image: np.ndarray, title: str, note: str = "") -> No
     """Show a picture with its title above and a note below."""
     with column:  # type: ignore[attr-defined]
         st.markdown(f"**{words.plain(title)}**")
-        st.image(image, width="stretch", alt=title)
+        with st.container(key=f"framed-{_letters(title)}"):
+            st.image(image, width="stretch", alt=title)
         if note:
             st.caption(note)
 

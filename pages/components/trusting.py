@@ -18,6 +18,7 @@ from pages.components.session import Session
 if TYPE_CHECKING:
     from labelfree_core.analysis.trust import TrustReport
 
+METRIC_COLUMNS = 4
 LOOKS = {
     "green": (":green[:material/check_circle:]", "Looks trustworthy"),
     "amber": (":orange[:material/warning:]", "Check before measuring"),
@@ -31,7 +32,12 @@ def choose_model(work: Session, entries: list[ModelEntry]) -> ModelEntry:
     names = [entry.card.id for entry in entries]
     first = next((name for name in done if name in names), names[0])
     picked = st.selectbox(
-        "Model", names, names.index(first), key="trust-model", help="Which prediction is judged."
+        "Model",
+        names,
+        names.index(first),
+        lambda name: f"{entries[names.index(name)].card.structure} ({name})",
+        key="trust-model",
+        help="Which prediction is judged.",
     )
     return entries[names.index(picked or first)]
 
@@ -98,10 +104,11 @@ def numbers(found: TrustReport, entry: ModelEntry) -> None:
             "dark.",
         ),
     ]
-    for column, (label, value, meaning) in zip(st.columns(len(values)), values, strict=True):
-        column.metric(
-            label, "–" if value is None or not math.isfinite(value) else f"{value:.2f}", help=meaning
-        )
+    for start in range(0, len(values), METRIC_COLUMNS):
+        row = values[start : start + METRIC_COLUMNS]
+        for column, (label, value, meaning) in zip(st.columns(METRIC_COLUMNS), row, strict=False):
+            known = value is not None and math.isfinite(value)
+            column.metric(label, f"{value:.2f}" if known else "–", help=meaning)
 
 
 def error_map(found: TrustReport) -> None:
@@ -128,9 +135,10 @@ def error_map(found: TrustReport) -> None:
 def regions(work: Session, found: TrustReport) -> None:
     """List the worst places, each one click from the viewer."""
     for number, region in enumerate(found.regions, start=1):
-        where, text, button = st.columns([2, 6, 2], vertical_alignment="center")
+        where, text, button = st.columns([3, 6, 2], vertical_alignment="center")
         position = " × ".join(f"{value:.1f}" for value in region.position_um)
-        where.markdown(f"**{number}.** {position} µm, {region.size_um:.0f} µm wide")
+        axes = "z × y × x" if len(region.position_um) == 3 else "y × x"
+        where.markdown(f"**{number}.** {position} µm ({axes}), {region.size_um:.0f} µm wide")
         text.markdown(words.plain(region.why))
         deep = len(region.position_px) == 3
         label = f"Show plane {region.position_px[0] + 1}" if deep else "Show the image"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 
 import streamlit as st
@@ -44,7 +45,8 @@ def micrometres(sizes: Sequence[float] | None) -> str:
 
 
 def plain(text: str) -> str:
-    """Escape what Markdown would read as markup: names come from files."""
+    """Escape what Markdown would read as markup (names come from files), and write um as µm."""
+    text = re.sub(r"(?<=\d) um\b", " µm", text)
     return "".join(f"\\{letter}" if letter in "\\`*_{}[]()#+!|<>~:$^" else letter for letter in text)
 
 

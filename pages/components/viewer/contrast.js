@@ -75,7 +75,7 @@ function paintBar(canvas, colourAtFraction) {
 // One colour bar with its two ends.
 function scaleNode() {
   const low = make("span", { class: "number" });
-  const high = make("span", { class: "number" });
+  const high = make("span", { class: "number high" });
   const bar = make("canvas", { width: 96, height: 1, class: "bar", "aria-hidden": "true" });
   return { node: make("span", { class: "scale" }, low, bar, high), low, high, bar };
 }
@@ -112,6 +112,8 @@ function fillHead(v, head, panel) {
   head.name.title = panel.title;
   const style = head.node.style;
   [style.left, style.top, style.width] = [`${panel.x}px`, `${panel.y}px`, `${panel.w}px`];
+  style.height = `${panel.head}px`;
+  head.node.classList.toggle("stacked", panel.head > HEADER_PX);
   const scales = scalesOf(v, panel.bar);
   const legend = legendEntries(v, panel.bar);
   const key = JSON.stringify([scales, legend]);
@@ -124,6 +126,7 @@ function fillHead(v, head, panel) {
     if (!scale) return;
     setText(node.low, scale.low);
     setText(node.high, scale.high);
+    node.node.title = `${scale.low} to ${scale.high}`;
     paintBar(node.bar, (fraction) => colourAt(scale.colormap, fraction));
   });
 }

@@ -1,6 +1,7 @@
 // Which panels a mode shows, where they lie, and how voxels and screen pixels correspond.
 
 const HEADER_PX = 26;
+const STACKED_PX = 44;
 const GAP_PX = 8;
 
 const names = (v, ...indices) => indices.map((index) => v.volumes.layers[index].name);
@@ -47,6 +48,12 @@ function sidePanels(v) {
   }));
 }
 
+// A panel too narrow for its name beside its colour bars gets them below each other.
+function headPx(panel, width) {
+  const bars = panel.bar.difference ? 1 : (panel.bar.layers?.length ?? 0);
+  return bars && width < 140 + 240 * bars ? STACKED_PX : HEADER_PX;
+}
+
 const aspect = (v) => ({ ky: v.volumes.um.y / v.volumes.um.x, kz: v.volumes.um.z / v.volumes.um.x });
 
 // Parts of one panel: the plane, and on request the two sections beside and below it.
@@ -78,8 +85,9 @@ function layoutOf(v, width, height) {
     return panels.map((panel, index) => {
       const x = Math.round((index % columns) * (w + GAP_PX));
       const y = Math.round(Math.floor(index / columns) * (h + GAP_PX));
-      const areas = areasOf(v, x, y + HEADER_PX, Math.floor(w), Math.floor(h - HEADER_PX));
-      return { ...panel, x, y, w: Math.floor(w), h: Math.floor(h), areas };
+      const head = headPx(panel, w);
+      const areas = areasOf(v, x, y + head, Math.floor(w), Math.floor(h - head));
+      return { ...panel, x, y, w: Math.floor(w), h: Math.floor(h), head, areas };
     });
   };
   let best = null;

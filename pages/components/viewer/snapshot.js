@@ -39,13 +39,14 @@ function snapshotCanvas(v, light) {
 }
 
 function paintHead(v, context, panel, ink) {
-  const baseline = panel.y + HEADER_PX / 2;
+  const stacked = panel.head > HEADER_PX;
+  const baseline = panel.y + (stacked ? 12 : HEADER_PX / 2);
   context.textBaseline = "middle";
   context.font = "600 14px system-ui, sans-serif";
   context.fillStyle = ink;
   context.textAlign = "left";
   const entries = legendEntries(v, panel.bar);
-  if (panel.title) context.fillText(panel.title, panel.x + 2, baseline, panel.w * 0.6);
+  if (panel.title) context.fillText(panel.title, panel.x + 2, baseline, panel.w * (stacked ? 0.98 : 0.6));
   let left = panel.x + 2 + (panel.title ? context.measureText(panel.title).width + 18 : 0);
   for (const [colour, text] of entries) {
     context.fillStyle = `rgb(${colour})`;
@@ -56,10 +57,10 @@ function paintHead(v, context, panel, ink) {
     context.fillText(text, left + 17, baseline);
     left += 33 + context.measureText(text).width;
   }
-  paintSnapshotBars(v, context, panel, ink, baseline);
+  paintSnapshotBars(v, context, panel, { ink, baseline: stacked ? panel.y + 33 : baseline, strip: stacked ? 40 : 90 });
 }
 
-function paintSnapshotBars(v, context, panel, ink, baseline) {
+function paintSnapshotBars(v, context, panel, { ink, baseline, strip: width }) {
   context.font = "12px system-ui, sans-serif";
   context.textAlign = "right";
   context.fillStyle = ink;
@@ -67,11 +68,11 @@ function paintSnapshotBars(v, context, panel, ink, baseline) {
   for (const scale of scalesOf(v, panel.bar).reverse()) {
     context.fillText(scale.high, right, baseline);
     right -= context.measureText(scale.high).width + 6;
-    const strip = make("canvas", { width: 90, height: 1 });
+    const strip = make("canvas", { width, height: 1 });
     paintBar(strip, (fraction) => colourAt(scale.colormap, fraction));
-    context.drawImage(strip, right - 90, baseline - 5, 90, 10);
-    context.fillText(scale.low, right - 96, baseline);
-    right -= 112 + context.measureText(scale.low).width;
+    context.drawImage(strip, right - width, baseline - 5, width, 10);
+    context.fillText(scale.low, right - width - 6, baseline);
+    right -= width + 22 + context.measureText(scale.low).width;
   }
 }
 
