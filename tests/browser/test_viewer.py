@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -14,23 +13,10 @@ from pathlib import Path
 
 import pytest
 
-playwright_api = pytest.importorskip("playwright.sync_api")
-
 ROOT = Path(__file__).resolve().parents[2]
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FLAGS = ["--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-FLAGS += [
-    "--disable-component-update",
-    "--disable-sync",
-    "--use-angle=swiftshader",
-    "--enable-unsafe-swiftshader",
-]
 HOST = "document.querySelector('[data-testid=stBidiComponentIsolated]')?.shadowRoot?.labelfreeViewer"
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
-]
+pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
@@ -60,12 +46,9 @@ def address() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def browser():
-    """One browser for all tests of this file."""
-    with playwright_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
+def browser(chromium):
+    """The browser of all browser tests: a process can run one Playwright only."""
+    return chromium
 
 
 @pytest.fixture
@@ -225,7 +208,7 @@ def test_sections_projection_line_drawer_and_keys_work_by_keyboard(page):
     assert page.locator(".lfv .shortcuts").is_visible()
     page.keyboard.press("s")
     until(page, "v.s.line.y0 === 21")
-    assert page.locator(".lfv .profile canvas").is_visible()
+    page.locator(".lfv .profile canvas").wait_for(state="visible")
 
 
 def test_a_picture_is_saved_with_its_mode_and_plane_in_the_name(page):
