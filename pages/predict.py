@@ -71,4 +71,5 @@ for prediction in reversed(results.values()):
         downloads.prediction_row(work, prediction, None if channel is None else cached.stack(image, channel))
 with st.container(horizontal=True):
     st.page_link("pages/compare.py", label="Compare with the observed stain", icon=":material/compare:")
+    st.page_link("pages/trust.py", label="See how far to trust it", icon=":material/verified_user:")
     st.page_link("pages/masks.py", label="Make masks", icon=":material/gradient:")

@@ -147,7 +147,7 @@ def with_scale_bar(picture: np.ndarray, pixel_um: float | None) -> np.ndarray:
         draw.rectangle((left - 4, bottom - 26, right + 4, bottom + 4), fill=(0, 0, 0))
         draw.rectangle((left, bottom - 5, right, bottom), fill=(255, 255, 255))
         middle = ((left + right) / 2, bottom - 8)
-        draw.text(middle, f"{length} µm", fill=(255, 255, 255), font=font(13), anchor="mb")
+        draw.text(middle, f"{length} um", fill=(255, 255, 255), font=font(13), anchor="mb")
     return np.asarray(canvas)
 
 

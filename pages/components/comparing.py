@@ -62,9 +62,10 @@ def gif(result: str, observed: str, _pair: Pair) -> bytes:
 def blink(frames: bytes, pair: Pair) -> None:
     """Show the GIF, and between which limits."""
     window = limits(pair.observed)
+    shown = "Maximum projections in" if pair.observed.ndim == 3 else "In"
     st.image(frames, width="stretch", alt="Observed and predicted in turn, 2 seconds each")
     st.caption(
-        f"Maximum projections in turn, both from {window[0]:.2f} to {window[1]:.2f} standard deviations "
+        f"{shown} turn, both from {window[0]:.2f} to {window[1]:.2f} standard deviations "
         "(0.02 and 99.8 percent of the observed image)."
     )
 

@@ -107,7 +107,8 @@ def side_by_side(pair: Pair, observed: np.ndarray, predicted: np.ndarray) -> Non
         '<span style="background:#e69f00;padding:0 .6em;margin-left:.8em"></span>&nbsp; missed '
         '<span style="background:#0072b2;padding:0 .6em;margin-left:.8em"></span>&nbsp; extra</div>'
     )
-    st.caption("Maximum projections; Dice and IoU count all voxels of the stack.")
+    if pair.observed.ndim == 3:
+        st.caption("Maximum projections; Dice and IoU count all voxels of the stack.")
 
 
 def alone(prediction: Prediction, predicted: np.ndarray) -> None:
