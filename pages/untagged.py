@@ -4,7 +4,7 @@ import streamlit as st
 
 from labelfree_core.errors import LabelFreeError
 from labelfree_core.images import samples
-from pages.components import batching, cached, downloads, gallery, layout
+from pages.components import batching, cached, downloads, layout
 
 work = layout.page(
     "untagged",
@@ -16,29 +16,7 @@ entries = [entry for entry in cached.models(work) if not entry.problem]
 if not entries:
     layout.empty("No model is installed", "Add one on the Models page.", "models", "Go to Models")
 
-left, right = st.columns(2, gap="large")
-with left:
-    shipped = samples.samples()
-    titles = {
-        sample.id: f"{sample.title} (simulated)" if sample.simulated else sample.title for sample in shipped
-    }
-    picked = st.multiselect(
-        "Samples", list(titles), format_func=titles.__getitem__, key=f"samples-{work.uploads}"
-    )
-    if st.button("Add these samples", disabled=not picked):
-        batching.add_samples(work, picked)
-        work.uploads += 1
-        st.rerun()
-with right:
-    uploads = st.file_uploader(
-        "Your own images", gallery.KINDS, accept_multiple_files=True, key=f"batch-upload-{work.uploads}"
-    )
-    if uploads:
-        work.uploads += 1
-        with st.spinner(f"Opening {len(uploads)} images …"):
-            batching.add_uploads(work, uploads)
-        st.rerun()
-
+batching.choose_images(work)
 if not work.batch:
     with st.container(border=True):
         st.subheader("No images are on the list yet", anchor=False)
@@ -47,7 +25,7 @@ if not work.batch:
             "structure. Add two or more images above, choose a structure, and see it in all of them side by "
             "side. Eight images fill the tutorial's sheet of two rows of four."
         )
-        stacks = [sample.id for sample in shipped if "plane" not in sample.id]
+        stacks = [sample.id for sample in samples.samples() if "plane" not in sample.id]
         if stacks and st.button(f"Try it with {len(stacks)} simulated z-stacks", type="primary"):
             batching.add_samples(work, stacks)
             st.rerun()

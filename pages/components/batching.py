@@ -15,12 +15,38 @@ from labelfree_core.images.writing import encode_stack
 from labelfree_core.models.store import ModelEntry
 from labelfree_core.reports.recipe import recipe, to_json
 from labelfree_core.reports.sheet import Tile, contact_sheet
-from pages.components import cached, downloads, opening, running, words
+from pages.components import cached, downloads, gallery, opening, running, words
 from pages.components.session import BatchItem, Session
 
 # Fewer than the queue allows one person, so that a single prediction still gets through beside a batch.
 IN_FLIGHT = 2
 CELL_COLUMNS = 4
+
+
+def choose_images(work: Session) -> None:
+    """Let a person put samples and uploads on the list."""
+    left, right = st.columns(2, gap="large")
+    with left:
+        titles = {
+            sample.id: f"{sample.title} (simulated)" if sample.simulated else sample.title
+            for sample in samples.samples()
+        }
+        picked = st.multiselect(
+            "Samples", list(titles), format_func=titles.__getitem__, key=f"samples-{work.uploads}"
+        )
+        if st.button("Add these samples", disabled=not picked):
+            add_samples(work, picked)
+            work.uploads += 1
+            st.rerun()
+    with right:
+        uploads = st.file_uploader(
+            "Your own images", gallery.KINDS, accept_multiple_files=True, key=f"batch-upload-{work.uploads}"
+        )
+        if uploads:
+            work.uploads += 1
+            with st.spinner(f"Opening {len(uploads)} images …"):
+                add_uploads(work, uploads)
+            st.rerun()
 
 
 def add_samples(work: Session, ids: list[str]) -> None:
