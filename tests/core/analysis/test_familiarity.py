@@ -119,8 +119,7 @@ def test_shipped_fits_know_real_fields_and_not_photographs(real_pairs: Path) -> 
 
     entry = find_model("dna-phase-2d")
     fit = load_familiarity(entry.folder, entry.card)
-    if fit is None:
-        pytest.skip("dna-phase-2d keeps no familiarity file")
+    assert fit is not None
     files = sorted((real_pairs / "phase2d_dna").glob("HeLa*.npz"))[:4]
     known = [
         fit.familiarity(texture(look(read_channel(f, "signal", (0.65, 0.65)), entry.card))) for f in files
