@@ -1,5 +1,6 @@
 """
-Make a model's trust files from image pairs: familiarity, expected error, and hallucination on its card.
+Make a model's trust files from image pairs: familiarity, expected error, and on its card hallucination and
+the images that training saw.
 
 Familiarity is fitted on the fields of the table against altered copies of them, photographs and --others, and
 scored on fields and kinds that the fit did not see. Expected error needs held-out lines in the table.
@@ -16,7 +17,7 @@ from labelfree_core.commands.common import Verbs, add_json, note, say, say_json
 if TYPE_CHECKING:
     from labelfree_core.training.familiarity import Table
 
-PARTS = ("familiarity", "error", "hallucination")
+PARTS = ("familiarity", "error", "hallucination", "images")
 
 
 def register(verbs: Verbs) -> None:
@@ -40,6 +41,11 @@ def register(verbs: Verbs) -> None:
         help="what sets the border of familiarity; field, where groups are kinds of cells",
     )
     parser.add_argument("--only", choices=PARTS, action="append", help="make only this; may be repeated")
+    parser.add_argument(
+        "--all-fields",
+        action="store_true",
+        help="the last round of training took the held-out lines too: list them as trained on",
+    )
     parser.add_argument("--note", default="", help="what to know about the held-out fields")
     add_json(parser)
     parser.set_defaults(run=run)
@@ -50,6 +56,7 @@ def run(arguments: argparse.Namespace) -> None:
     from labelfree_core.models.store import find_model
     from labelfree_core.training import calibrate
     from labelfree_core.training.pairs import read_table
+    from labelfree_core.training.seen import write_images
 
     entry = find_model(arguments.model)
     root = Path(arguments.data) if arguments.data else Path(arguments.pairs).parent
@@ -77,6 +84,10 @@ def run(arguments: argparse.Namespace) -> None:
         if not arguments.json:
             shares = ", ".join(f"{name} {value:.2f}" for name, value in measured.items())
             say(f"hallucination, as a share of the real signal: {shares}")
+    if "images" in parts:
+        listed = write_images(find_model(arguments.model), rows, all_fields=arguments.all_fields)
+        made["images"] = listed
+        note(f"listed {len(listed) // 2} images on the card")
     if arguments.json:
         say_json(made)
 

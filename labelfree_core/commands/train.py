@@ -55,6 +55,7 @@ def run(arguments: argparse.Namespace) -> None:
     from labelfree_core.training.fit import fit, split_outputs
     from labelfree_core.training.pairs import load_pairs, read_table
     from labelfree_core.training.registration import shifted_fields
+    from labelfree_core.training.seen import images_seen
 
     cards = [read_card(path) for path in arguments.card]
     rows = read_table(arguments.pairs, root=arguments.data)
@@ -65,6 +66,7 @@ def run(arguments: argparse.Namespace) -> None:
         note(sentence)
     settings = _settings(arguments, "stain" if rows[0].kind == "intensity" else "segmentation")
     start = load_network(before).state_dict() if before else None
+    seen = images_seen(rows, before=before.card.images if before else None)
     output = Path(arguments.output)
     working = output / f"{cards[0].id}.training"
     state = fit(pairs, cards, working, settings=settings, start=start, progress=_say_progress)
@@ -73,7 +75,7 @@ def run(arguments: argparse.Namespace) -> None:
         scored = _scored(card, part, own, settings)
         if arguments.all_fields and before:
             scored = replace(scored, scores=_twin(before.card.scores))
-        entry = save_model(output / card.id, part, scored)
+        entry = save_model(output / card.id, part, replace(scored, images=seen))
         for score in entry.card.scores:
             say(f"{card.id}: held-out {score.metric} {score.median:.3f} (n = {score.n})")
 

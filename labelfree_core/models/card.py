@@ -61,6 +61,9 @@ class ModelCard:
         Whether the training targets were mostly simulated.
     hallucination : dict
         Measured response to empty and phase-scrambled images, see docs/trust.md.
+    images : dict
+        What training did with each image it knew: sha256 of the file or fingerprint of the voxels, to
+        ``"trained"``, ``"part"`` or ``"held-out"``.
     """
 
     id: str
@@ -82,3 +85,4 @@ class ModelCard:
     units: str = "z-score of the training stain"
     simulated: bool = False
     hallucination: dict[str, float] = field(default_factory=dict)
+    images: dict[str, str] = field(default_factory=dict)

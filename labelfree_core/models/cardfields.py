@@ -12,6 +12,8 @@ from labelfree_core.models.card import ModelCard, Score
 
 STEPS = ("standardise", "flatten", "resize")
 ARCHITECTURES = ("fnet", "compact")
+# What training did with an image, from the least to the most it saw of it.
+USES = ("held-out", "part", "trained")
 MODEL_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,79}")
 
 
@@ -78,6 +80,14 @@ def _numbers(value: object, place: Place) -> dict[str, float]:
     return {key: _number(item, place) for key, item in _table(value, place).items()}
 
 
+def _uses(value: object, place: Place) -> dict[str, str]:
+    found = {key: _text(item, place) for key, item in _table(value, place).items()}
+    for use in found.values():
+        if use not in USES:
+            raise place.refuse(use, f"one of {', '.join(USES)} for each image")
+    return found
+
+
 def _scores(value: object, place: Place) -> tuple[Score, ...]:
     if not isinstance(value, list):
         raise place.refuse(value, "a list of tables, [[scores]]")
@@ -113,6 +123,7 @@ READERS: dict[str, Callable[[object, Place], object]] = {
     "scores": _scores,
     "simulated": _flag,
     "hallucination": _numbers,
+    "images": _uses,
 }
 EXAMPLES = {"ndim": "3", "architecture": '"fnet"'}
 
