@@ -13,6 +13,7 @@ from torch.nn import functional
 from torch.nn.modules.conv import _ConvNd
 
 from labelfree_core.inference.cost import convolution_flops
+from labelfree_core.inference.planewise import Thin, Winograd, plane_wise
 
 WorkCallback = Callable[[int], None]
 # Each thread sees only its own, so that predictions side by side don't report to each other.
@@ -49,9 +50,26 @@ class Interruptible(nn.Module):
         self.conv = conv
         self.transposed = isinstance(conv, nn.ConvTranspose2d | nn.ConvTranspose3d)
         self.splits = _can_split(conv, transposed=self.transposed)
+        self._kind = plane_wise(conv)
+        self._quick: Winograd | Thin | None = None
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return what the convolution returns."""
+    def forward(self, x: Tensor, *, relu: bool = False) -> Tensor:
+        """Return what the convolution returns, without what is negative if *relu*."""
+        quick = self._plane_wise(x)
+        if quick is not None:
+            return quick(x, relu=relu, on_work=_tell)
+        result = self._direct(x)
+        return result.relu_() if relu else result
+
+    def _plane_wise(self, x: Tensor) -> Winograd | Thin | None:
+        """Return the quick way, prepared at its first use, where there is one for *x*."""
+        if self._kind is None or x.device.type != "cpu" or x.dtype != torch.float32:
+            return None
+        if self._quick is None and onednn(transposed=False):
+            self._quick = self._kind(self.conv)  # type: ignore[arg-type]  # only a Conv3d has a kind
+        return self._quick if self._quick is not None and self._quick.takes(x) else None
+
+    def _direct(self, x: Tensor) -> Tensor:
         weight = self.conv.weight
         voxels = x.shape[0] * x[0, 0].numel()
         # For a stride of s the output has fewer voxels than this; an upper limit is enough here.
@@ -92,10 +110,15 @@ class Interruptible(nn.Module):
         return self._report(part, convolve(part, conv, padding))
 
     def _report(self, x: Tensor, result: Tensor) -> Tensor:
-        on_work = _ON_WORK.get()
-        if on_work is not None:
-            on_work(convolution_flops(x, self.conv.weight, result, transposed=self.transposed))
+        _tell(convolution_flops(x, self.conv.weight, result, transposed=self.transposed))
         return result
+
+
+def _tell(flops: int) -> None:
+    """Report work to whoever listens in this thread."""
+    on_work = _ON_WORK.get()
+    if on_work is not None:
+        on_work(flops)
 
 
 def convolve(x: Tensor, conv: _ConvNd, padding: tuple[int, ...] | None = None) -> Tensor:
@@ -157,7 +180,7 @@ def empty_rows(like: Tensor, height: int) -> Tensor:
     """Return an empty tensor like *like* with *height* rows, in its memory format."""
     shape = (*like.shape[:-2], height, like.shape[-1])
     layout = torch.channels_last_3d if like.dim() == 5 else torch.channels_last
-    return torch.empty(shape, dtype=like.dtype, device=like.device).contiguous(memory_format=layout)
+    return torch.empty(shape, dtype=like.dtype, device=like.device, memory_format=layout)
 
 
 def interruptible(network: nn.Module) -> nn.Module:

@@ -70,15 +70,14 @@ def run_unet(network: FNet, x: Tensor, how: Streaming = WHOLE) -> Tensor:
 
 
 def _two(block: TwoConvolutions, x: Tensor) -> Tensor:
-    # In place: the activation before the ReLU is needed by nobody.
-    return block.conv2(block.conv1(x).relu_()).relu_()
+    return block.conv2(block.conv1(x, relu=True), relu=True)
 
 
 def _whole(level: Level, x: Tensor) -> Tensor:
     skip = _two(level.sub_2conv_more, x)
     if level.depth == 0:
         return skip
-    up = level.convt(_whole(level.sub_u, level.conv_down(skip).relu_())).relu_()
+    up = level.convt(_whole(level.sub_u, level.conv_down(skip, relu=True)), relu=True)
     both = torch.cat((skip, up), dim=1)
     del skip, up  # before the convolutions take their own room
     return _two(level.sub_2conv_less, both)
@@ -94,7 +93,7 @@ def _streamed(level: Level, x: Tensor, how: Streaming, network: FNet | None = No
     height, out = x.shape[-2], None
     for start, stop in _strips(height):
         low, high = max(0, start - _LESS), min(height, stop + _LESS)
-        up = level.convt(deep[..., low // 2 : high // 2, :]).relu_()
+        up = level.convt(deep[..., low // 2 : high // 2, :], relu=True)
         part = _skip_rows(level, x, low, high) if skip is None else skip[..., low:high, :]
         both = torch.cat((part, up), dim=1)
         del part, up
@@ -119,7 +118,7 @@ def _way_down(level: Level, x: Tensor, *, keep: bool) -> tuple[Tensor, Tensor | 
             if skip is None:
                 skip = empty_rows(part, height)
             skip[..., start:stop, :] = part
-        half = level.conv_down(part).relu_()
+        half = level.conv_down(part, relu=True)
         if down is None:
             down = empty_rows(half, height // 2)
         down[..., start // 2 : stop // 2, :] = half
