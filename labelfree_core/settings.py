@@ -13,6 +13,7 @@ LABELFREE_THREADS         (all cores)     processor threads of the prediction wo
 LABELFREE_QUEUE_PER_USER  4               predictions one person may have waiting or running
 LABELFREE_QUEUE           32              predictions waiting or running for everyone together
 LABELFREE_RESULTS         8               finished results kept for one person, oldest go first
+LABELFREE_RESULTS_MIB     2000            their memory together; the newest is always kept
 LABELFREE_MAX_MVOXELS     1000            largest image in millions of voxels
 LABELFREE_MODEL_UPLOADS   true            whether a person may add a model file
 LABELFREE_IDLE_MINUTES    10              idle worker is stopped, unused results are deleted
@@ -45,6 +46,7 @@ class Settings:
     queue_per_user: int = 4
     queue: int = 32
     results: int = 8
+    results_mib: float = 2000.0
     max_mvoxels: float = 1000.0
     model_uploads: bool = True
     idle_minutes: float = 10.0
@@ -55,7 +57,15 @@ class Settings:
                 f"LABELFREE_MEMORY_SHARE is {self.memory_share}; it is a share of the free memory, "
                 "more than 0 and at most 1. Set it to 0.5, for example."
             )
-        for name in ("memory_mib", "threads", "queue_per_user", "queue", "results", "max_mvoxels"):
+        for name in (
+            "memory_mib",
+            "threads",
+            "queue_per_user",
+            "queue",
+            "results",
+            "results_mib",
+            "max_mvoxels",
+        ):
             value = getattr(self, name)
             if value is not None and value <= 0:
                 raise LabelFreeError(
@@ -86,6 +96,7 @@ class Settings:
             queue_per_user=int(_number(source, "QUEUE_PER_USER", given.queue_per_user)),
             queue=int(_number(source, "QUEUE", given.queue)),
             results=int(_number(source, "RESULTS", given.results)),
+            results_mib=_number(source, "RESULTS_MIB", given.results_mib),
             max_mvoxels=_number(source, "MAX_MVOXELS", given.max_mvoxels),
             model_uploads=_yes(source, "MODEL_UPLOADS", default=given.model_uploads),
             idle_minutes=_number(source, "IDLE_MINUTES", given.idle_minutes),

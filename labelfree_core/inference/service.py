@@ -9,19 +9,19 @@ from __future__ import annotations
 
 import atexit
 import logging
-import os
 import shutil
-import tempfile
 import threading
 import time
+from collections import deque
 from pathlib import Path
-
-import psutil
 
 from labelfree_core.errors import PredictionError
 from labelfree_core.images.stack import ImageStack
+from labelfree_core.inference.handover import Ask
 from labelfree_core.inference.jobs import Job, JobState
 from labelfree_core.inference.options import PredictOptions
+from labelfree_core.inference.queueing import Book
+from labelfree_core.inference.room import make_room
 from labelfree_core.inference.workerprocess import WorkerProcess
 from labelfree_core.models.store import ModelEntry
 from labelfree_core.settings import Settings
@@ -32,7 +32,6 @@ _LOG = logging.getLogger(__name__)
 _DEFAULTS = PredictOptions()
 _PATIENCE_S = 0.9  # a person notices a second
 _TICK_S = 0.05
-_PREFIX = "labelfree-room-"
 _DIED = (
     "The system stopped the prediction, most likely because memory ran out. Close other programs, allow "
     "less memory so that smaller pieces are used, or crop the image, and predict again."
@@ -59,12 +58,10 @@ class PredictionService:
 
     def __init__(self, settings: Settings | None = None) -> None:
         self._settings = settings or Settings.read()
-        _sweep()
-        # Readable by this user only; the number tells a later server that this one is gone.
-        self._room = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
+        self._room = make_room()
         self._lock = threading.Condition()
-        self._jobs: dict[str, Job] = {}
-        self._seen: dict[str, float] = {}
+        self._book = Book(self._settings)
+        self._left: deque[str] = deque()
         self._worker: WorkerProcess | None = None
         self._idle_since = time.monotonic()
         self._closed = False
@@ -101,14 +98,40 @@ class PredictionService:
         PredictionError
             If the person or everybody together has too much waiting, or the image is too large.
         """
-        self._check(owner, stack)
         where = str(model.folder) if isinstance(model, ModelEntry) else str(model)
-        job = Job.write(owner, stack, where, options, self._room)
+        return self.ask(owner, stack, Ask(where, options))
+
+    def ask(self, owner: str, stack: ImageStack, ask: Ask) -> str:
+        """
+        Queue any kind of work on an image.
+
+        Parameters
+        ----------
+        owner : str
+            Who may see it; a session's id.
+        stack : ImageStack
+            Of a constant value and without memory of its own where only its shape matters.
+        ask : Ask
+            The kind of work, the model and the options.
+
+        Returns
+        -------
+        job : str
+
+        Raises
+        ------
+        PredictionError
+            As :meth:`submit`.
+        """
         with self._lock:
-            self._jobs[job.id] = job
-            self._seen[owner] = time.monotonic()
+            if self._closed:
+                raise PredictionError("The server is shutting down. Start it again, then predict.")
+            self._book.check(owner, stack)
+        job = Job.write(owner, stack, ask, self._room)  # a slow disk takes its time: not under the lock
+        with self._lock:
+            self._book.add(job)
             self._lock.notify_all()
-        _LOG.info("job queued", extra={"job": job.id, "voxels": int(stack.voxels.size)})
+        _LOG.info("job queued", extra={"job": job.id, "work": ask.kind, "voxels": job.voxels})
         return job.id
 
     def job(self, job_id: str, owner: str) -> JobState:
@@ -121,10 +144,7 @@ class PredictionService:
             If *owner* has no such job (any more).
         """
         with self._lock:
-            job = self._own(job_id, owner)
-            waiting = [other.id for other in self._jobs.values() if other.active]
-            place = waiting.index(job.id) if job.state == "queued" else 0
-            return job.shown(place)
+            return self._book.shown(self._book.own(job_id, owner))
 
     def cancel(self, job_id: str, owner: str) -> None:
         """
@@ -136,7 +156,7 @@ class PredictionService:
             If *owner* has no such job.
         """
         with self._lock:
-            job = self._own(job_id, owner)
+            job = self._book.own(job_id, owner)
             if job.active:
                 job.finish("cancelled")
             self._lock.notify_all()
@@ -144,13 +164,17 @@ class PredictionService:
     def forget(self, owner: str) -> None:
         """Stop and delete everything of *owner*, as when a person leaves."""
         with self._lock:
-            for job in [job for job in self._jobs.values() if job.owner == owner]:
-                if job.active:
-                    job.finish("cancelled")
-                job.erase()
-                del self._jobs[job.id]
-            self._seen.pop(owner, None)
+            self._book.forget(owner)
             self._lock.notify_all()
+
+    def leave(self, owner: str) -> None:
+        """
+        Forget *owner* within a second, from any place.
+
+        Made for finalizers, which may run anywhere in the program, even within this class: it takes
+        no lock and changes nothing at once.
+        """
+        self._left.append(owner)
 
     def warm(self) -> None:
         """Start the worker now, so that the first prediction need not wait for it."""
@@ -170,43 +194,13 @@ class PredictionService:
             self._worker.end(_PATIENCE_S)
         shutil.rmtree(self._room, ignore_errors=True)
         atexit.unregister(self.shutdown)
+        _LOG.info("queue closed")
 
     @property
     def worker_pid(self) -> int | None:
         """Number of the worker process, None while there is none."""
         worker = self._worker
         return worker.pid if worker is not None and worker.alive else None
-
-    def _own(self, job_id: str, owner: str) -> Job:
-        self._seen[owner] = time.monotonic()
-        job = self._jobs.get(job_id)
-        if job is None or job.owner != owner:  # one sentence for both: ids of others can't be probed
-            raise PredictionError(
-                "This prediction is no longer here; it was finished or forgotten. Predict again."
-            )
-        return job
-
-    def _check(self, owner: str, stack: ImageStack) -> None:
-        limits = self._settings
-        with self._lock:
-            if self._closed:
-                raise PredictionError("The server is shutting down. Start it again, then predict.")
-            active = [job for job in self._jobs.values() if job.active]
-            mine = sum(job.owner == owner for job in active)
-        if mine >= limits.queue_per_user:
-            raise PredictionError(
-                f"You already have {mine} predictions waiting or running, and {limits.queue_per_user} are "
-                "allowed at once. Wait for one to finish, or cancel one."
-            )
-        if len(active) >= limits.queue:
-            raise PredictionError(
-                f"{len(active)} predictions are waiting on this server already. Try again in a few minutes."
-            )
-        if stack.voxels.size > limits.max_mvoxels * 1e6:
-            raise PredictionError(
-                f"The image has {stack.voxels.size / 1e6:.0f} million voxels and this server takes "
-                f"{limits.max_mvoxels:.0f} million. Crop it, or use the command line on your own computer."
-            )
 
     def _serve(self) -> None:
         """Run one job after the other until the service closes; the thread's whole life."""
@@ -215,16 +209,17 @@ class PredictionService:
                 self._lock.wait_for(self._has_work, timeout=1.0)
                 if self._closed:
                     return
-                self._tidy()
-                job = next((job for job in self._jobs.values() if job.state == "queued"), None)
+                self._forget_leavers()
+                self._rest()
+                job = next(iter(self._book.waiting()), None)
                 if job is None:
                     continue
-                job.state, job.stage = "running", "Starting"
+                self._book.begin(job)
                 worker = self._ready_worker()
             self._run(job, worker)
 
     def _has_work(self) -> bool:
-        return self._closed or any(job.state == "queued" for job in self._jobs.values())
+        return self._closed or bool(self._left) or bool(self._book.waiting())
 
     def _ready_worker(self) -> WorkerProcess:
         if self._worker is None or not self._worker.alive:
@@ -242,6 +237,7 @@ class PredictionService:
             with self._lock:
                 if message is not None and self._hear(job, message):
                     break
+                self._forget_leavers()  # a long job of one person must not keep the data of others who left
                 if (self._closed or job.state == "cancelled") and asked_at is None:
                     asked_at = time.monotonic()
                     worker.say({"kind": "cancel", "job": job.id})
@@ -252,8 +248,10 @@ class PredictionService:
         with self._lock:
             job.erase()
             self._idle_since = time.monotonic()
-            self._drop_old_results(job.owner)
-        _LOG.info("job ended", extra={"job": job.id, "state": job.state})
+            self._book.learn(job)
+            self._book.drop_old_results(job.owner)
+        seconds = round(time.monotonic() - job.begun, 3)
+        _LOG.info("job ended", extra={"job": job.id, "state": job.state, "seconds": seconds})
 
     def _hear(self, job: Job, message: dict) -> bool:
         """Take note of one message; True where it ends the job."""
@@ -268,30 +266,21 @@ class PredictionService:
             job.fraction, job.seconds_left = message["fraction"], message["seconds_left"]
             job.stage = message["stage"]
         elif kind == "done" and job.active:
-            job.take_result(message["prediction"])
+            job.take_result(message["about"])
         elif kind == "failed" and job.active:
             job.finish("failed", message["problem"])
         return bool(kind != "progress")
 
-    def _drop_old_results(self, owner: str) -> None:
-        done = [job for job in self._jobs.values() if job.owner == owner and not job.active]
-        for job in done[: -self._settings.results]:
-            del self._jobs[job.id]
+    def _forget_leavers(self) -> None:
+        """Forget people who left, with a word or without."""
+        while self._left:
+            self._book.forget(self._left.popleft())
+        self._book.forget_silent(60 * self._settings.idle_minutes)
 
-    def _tidy(self) -> None:
-        """Forget people who left without a word, and end a worker that nobody needs."""
-        limit, now = 60 * self._settings.idle_minutes, time.monotonic()
-        for owner in [owner for owner, seen in self._seen.items() if now - seen > limit]:
-            self.forget(owner)
-        busy = any(job.active for job in self._jobs.values())
-        if self._worker is not None and not busy and now - self._idle_since > limit:
+    def _rest(self) -> None:
+        """End a worker that nobody has needed for a while; all its memory goes back, the GPU's too."""
+        idle = time.monotonic() - self._idle_since
+        if self._worker is not None and not self._book.active and idle > 60 * self._settings.idle_minutes:
             self._worker.end(_PATIENCE_S)
             self._worker = None
-
-
-def _sweep() -> None:
-    """Delete what servers left behind that were killed before they could."""
-    for room in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
-        number = room.name.removeprefix(_PREFIX).split("-")[0]
-        if number.isdigit() and not psutil.pid_exists(int(number)):
-            shutil.rmtree(room, ignore_errors=True)
+            _LOG.info("idle worker ended")

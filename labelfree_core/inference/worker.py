@@ -17,19 +17,14 @@ import sys
 import threading
 from collections.abc import Callable
 from dataclasses import asdict
-from pathlib import Path
 from typing import TextIO
 
-import numpy as np
-
 from labelfree_core.errors import LabelFreeError, PredictionCancelled
-from labelfree_core.images.stack import ImageStack, Origin
-from labelfree_core.inference.options import PredictOptions, Progress
-from labelfree_core.inference.prediction import Prediction
+from labelfree_core.inference.handover import Message, Wish, module
+from labelfree_core.inference.options import Progress
 from labelfree_core.settings import Settings
 
 _LOG = logging.getLogger("labelfree.worker")
-Message = dict[str, object]
 Say = Callable[[Message], None]
 
 
@@ -72,8 +67,9 @@ def _serve(message: Message, cancelled: set[str], say: Say) -> None:
         say({"kind": "progress", "job": job, **asdict(now)})
 
     try:
-        prediction = _predict(message, progress)
-        say({"kind": "done", "job": job, "prediction": describe(prediction)})
+        wish = Wish.read(message["wish"])  # type: ignore[arg-type]
+        about = module(wish.ask.kind).answer(wish, progress)
+        say({"kind": "done", "job": job, "about": about})
     except PredictionCancelled:
         say({"kind": "cancelled", "job": job})
     except LabelFreeError as problem:
@@ -89,70 +85,6 @@ def _serve(message: Message, cancelled: set[str], say: Say) -> None:
         text = "The prediction failed because of an error in this software; the log of the server says more."
         say({"kind": "failed", "job": job, "problem": text})
     cancelled.discard(job)
-
-
-def _predict(message: Message, progress: Callable[[Progress], None]) -> Prediction:
-    from labelfree_core.inference.predict import predict
-
-    folder = Path(str(message["folder"]))
-    stack = read_stack(message["stack"], folder)  # type: ignore[arg-type]
-    options = read_options(message["options"])  # type: ignore[arg-type]
-    prediction = predict(stack, str(message["model"]), options=options, progress=progress)
-    np.save(folder / "output.npy", prediction.voxels, allow_pickle=False)
-    return prediction
-
-
-def describe_stack(stack: ImageStack) -> Message:
-    """Return all of a stack but its voxels, JSON-ready."""
-    size = None if stack.voxel_size_um is None else list(stack.voxel_size_um)
-    return {"voxel_size_um": size, "origin": asdict(stack.origin), "units": stack.units}
-
-
-def read_stack(about: dict, folder: Path) -> ImageStack:
-    """Undo :func:`describe_stack`, with the voxels in *folder*."""
-    size = None if about["voxel_size_um"] is None else tuple(about["voxel_size_um"])
-    voxels = np.load(folder / "input.npy", allow_pickle=False)
-    return ImageStack(voxels, size, Origin(**about["origin"]), about["units"])
-
-
-def read_options(values: dict) -> PredictOptions:
-    """Build the options that ``dataclasses.asdict`` took apart."""
-    tile = values.get("tile")
-    return PredictOptions(**{**values, "tile": None if tile is None else tuple(tile)})
-
-
-def describe(prediction: Prediction) -> Message:
-    """Return all of a prediction but its voxels, JSON-ready."""
-    names = (
-        "grid",
-        "structure",
-        "model_id",
-        "model_sha256",
-        "device",
-        "units",
-        "seconds",
-        "recipe",
-    )
-    values: Message = {name: getattr(prediction, name) for name in names}
-    lists: Message = {
-        "voxel_size_um": list(prediction.voxel_size_um),
-        "notes": list(prediction.notes),
-        "origin": asdict(prediction.origin),
-    }
-    return {**values, **lists}
-
-
-def read_prediction(about: dict, folder: Path) -> Prediction:
-    """Undo :func:`describe`, with the voxels in *folder*."""
-    return Prediction(
-        **{
-            **about,
-            "voxels": np.load(folder / "output.npy", allow_pickle=False),
-            "voxel_size_um": tuple(about["voxel_size_um"]),
-            "notes": tuple(about["notes"]),
-            "origin": Origin(**about["origin"]),
-        }
-    )
 
 
 def _own_output() -> TextIO:

@@ -116,7 +116,7 @@ def test_cancel_frees_the_worker_within_a_second(
     begun = time.monotonic()
     service.cancel(job, "ann")
     assert service.job(job, "ann").state == "cancelled"
-    while service._jobs[job].folder.exists() and time.monotonic() - begun < 5:
+    while service._book._jobs[job].wish.folder.exists() and time.monotonic() - begun < 5:
         time.sleep(0.01)
     assert time.monotonic() - begun < 1.5  # 0.9 s of patience and a busy machine
     after = service.submit("ann", make_stack((4, 16, 16)), make_model(), OPTIONS)
@@ -157,7 +157,7 @@ def test_people_who_left_are_forgotten_and_an_idle_worker_ends(make_model: Make,
         job = service.submit("ann", make_stack((4, 16, 16)), make_model(), OPTIONS)
         wait(service, job, "ann")
         end = time.monotonic() + 20
-        while (service.worker_pid or service._jobs) and time.monotonic() < end:
+        while (service.worker_pid or service._book) and time.monotonic() < end:
             time.sleep(0.1)
         assert service.worker_pid is None
         with pytest.raises(PredictionError, match="no longer here"):
@@ -218,3 +218,39 @@ def test_a_worker_whose_server_was_killed_ends_by_itself(tmp_path: Path) -> None
         server.send_signal(signal.SIGKILL)
     psutil.wait_procs([worker], timeout=20)
     assert not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE
+
+
+def test_who_closed_the_tab_is_forgotten_and_the_running_job_stopped(
+    service: PredictionService,
+    make_model: Make,
+    make_stack: Stack,
+    long_job: tuple[ImageStack, ModelEntry],
+) -> None:
+    job = service.submit("dan", *long_job, OPTIONS)
+    wait_until_predicting(service, job, "dan")
+    folder = service._book._jobs[job].wish.folder
+    after = service.submit("ann", make_stack((4, 16, 16)), make_model(), OPTIONS)
+    service.leave("dan")
+    assert wait(service, after, "ann").state == "done"  # long before the other would have ended
+    assert not folder.exists()
+    with pytest.raises(PredictionError, match="no longer here"):
+        service.job(job, "dan")
+
+
+def test_results_of_who_left_go_while_another_predicts(
+    service: PredictionService,
+    make_model: Make,
+    make_stack: Stack,
+    long_job: tuple[ImageStack, ModelEntry],
+) -> None:
+    done = service.submit("eva", make_stack((4, 16, 16)), make_model(), OPTIONS)
+    wait(service, done, "eva")
+    busy = service.submit("ann", *long_job, OPTIONS)
+    wait_until_predicting(service, busy, "ann")
+    service.leave("eva")
+    end = time.monotonic() + 5
+    while done in service._book._jobs and time.monotonic() < end:
+        time.sleep(0.02)
+    assert done not in service._book._jobs
+    assert service.job(busy, "ann").state == "running"
+    service.cancel(busy, "ann")
