@@ -121,7 +121,7 @@ def _submit(work: Session, item: BatchItem) -> None:
         return
     item.fraction = 0.0
     # Read here and not kept: a batch of large files must not fill the memory.
-    item.job = cached.service().submit(
+    item.job = cached.queue(work).submit(
         work.owner, opened.read(opened.transmitted), work.batch_model, running.options(work, grid="input")
     )
 

@@ -8,6 +8,7 @@ in that person's session cache.
 
 from __future__ import annotations
 
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,15 @@ STAIN_COLOURS = {"DNA": (0.25, 0.55, 1.0), "lamin B1": (1.0, 0.55, 0.15), "membr
 def service() -> PredictionService:
     """Return the one worker behind a queue that predicts for everybody."""
     return PredictionService()
+
+
+def queue(work: Session) -> PredictionService:
+    """Return the service, which from now on forgets this person when the session ends."""
+    running = service()
+    if not work.queued:
+        work.queued = True
+        weakref.finalize(work, running.leave, work.owner)
+    return running
 
 
 @st.cache_resource(show_spinner=False, ttl=20)

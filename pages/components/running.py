@@ -23,7 +23,7 @@ def start(work: Session, entries: list[ModelEntry]) -> None:
         key = work.result_key(entry.card.id)
         work.problems.pop(key, None)
         if key not in work.jobs:
-            work.jobs[key] = cached.service().submit(work.owner, signal, str(entry.folder), options(work))
+            work.jobs[key] = cached.queue(work).submit(work.owner, signal, str(entry.folder), options(work))
 
 
 def options(work: Session, grid: str = "") -> PredictOptions:
@@ -61,7 +61,12 @@ def panel(work: Session) -> None:
         state = cached.service().job(job, work.owner)
         if state.state == "queued":
             ahead = "next in the queue" if state.place <= 1 else f"{state.place} others come first"
-            text = f"{key.model}: {ahead}"
+            wait = (
+                ""
+                if state.seconds_left is None
+                else f", starts in about {words.duration(state.seconds_left)}"
+            )
+            text = f"{key.model}: {ahead}{wait}"
         else:
             left = "" if state.seconds_left is None else f", about {words.duration(state.seconds_left)} left"
             text = f"{key.model}: {state.fraction:.0%}{left}"

@@ -136,6 +136,7 @@ class Session:
     fetches: dict[str, Future[Path]] = field(default_factory=dict)
     linked_model: str = ""
     linked_z: int | None = None
+    queued: bool = False
 
     def __post_init__(self) -> None:
         # An upload lives in this folder once, not in memory, and goes when the session goes.

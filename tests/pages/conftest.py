@@ -63,7 +63,9 @@ class Worker:
         self.looks: dict[str, int] = {}
         self.failing: dict[str, str] = {}
         self.cancelled: set[str] = set()
+        self.left: list[str] = []
         self.looks_needed = 0
+        self.ahead: tuple[int, float] | None = None
 
     def submit(self, owner: str, stack: ImageStack, model: str, options: object) -> str:
         job = f"job-{len(self.jobs)}"
@@ -78,6 +80,8 @@ class Worker:
             return JobState("cancelled")
         self.looks[job] += 1
         if self.looks[job] <= self.looks_needed:
+            if self.ahead is not None:
+                return JobState("queued", self.ahead[0], seconds_left=self.ahead[1])
             return JobState("running", fraction=0.4, seconds_left=12.0)
         problem = next((text for name, text in self.failing.items() if name in stack.origin.name), "")
         if problem:
@@ -86,6 +90,9 @@ class Worker:
 
     def cancel(self, job: str, owner: str) -> None:
         self.cancelled.add(job)
+
+    def leave(self, owner: str) -> None:
+        self.left.append(owner)
 
 
 @pytest.fixture(scope="session")
