@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,12 +9,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from labelfree_core.training.nothing import blurred, nothing_like, shading
 from labelfree_core.training.pairs import Pair
+from labelfree_core.training.sampling import Pool
 
 _FOREGROUND = 0.5
 _BLUR_REACH_PX = 4
-# Cells of a shading pattern along a patch.
-_SHADES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +26,10 @@ class Augmentation:
     contrast; ``offset`` spread of the brightness in standard deviations; ``blur_px`` widest Gaussian, also
     that of the opposite, a sharper focus; ``noise`` largest standard deviation; ``shading`` largest
     unevenness; ``inverted`` share of patches with inverted contrast; ``on_cells`` share of patches of a
-    plane that are drawn around something stained; ``depth`` largest zoom of the step between planes.
+    plane that are drawn around something stained; ``depth`` largest zoom of the step between planes;
+    ``fading`` spread of a change of contrast from the lowest to the highest plane; ``curve`` largest
+    exponent by which bright and dark are stretched; ``nothing`` share of patches that are scrambled or
+    pure noise, whose target is empty.
     """
 
     patch_px: int = 144
@@ -40,18 +42,21 @@ class Augmentation:
     inverted: float = 0.1
     on_cells: float = 0.6
     depth: float = 1.16
+    fading: float = 0.3
+    curve: float = 1.3
+    nothing: float = 0.06
 
 
 def draw(
-    pairs: Sequence[Pair], planes: tuple[int, int], augmentation: Augmentation, rng: np.random.Generator
+    fields: Pool, planes: tuple[int, int], augmentation: Augmentation, rng: np.random.Generator
 ) -> tuple[Tensor, Tensor, Tensor]:
     """
     Draw one random patch.
 
     Parameters
     ----------
-    pairs : sequence of Pair
-        Training fields; groups are drawn evenly in the square root of their size.
+    fields : Pool
+        Training fields, and how often each is drawn.
     planes : tuple of int
         ``(block, context)``: planes to predict and planes seen beyond them; ``(0, 0)`` for single planes.
     augmentation : Augmentation
@@ -62,23 +67,18 @@ def draw(
     image : float32 tensor, shape (1, [block + 2 context,] P, P)
     target, known : float32 tensors, shape (structures, [block,] P, P)
     """
-    pair = _choose(pairs, rng)
+    pair = fields.pairs[rng.choice(len(fields.pairs), p=fields.chances)]
     at = _positions(pair, planes, augmentation, rng)
     seen, wanted = _planes(pair, planes, augmentation, rng)
     parts = [pair.image[None], pair.targets, pair.known]
     if planes[0]:
         parts = [pair.image[seen][None], pair.targets[:, wanted], pair.known[:, wanted]]
     image, target, known = _sampled(parts, at)
-    return _other_microscope(image, augmentation, rng), target, (known > 0.99).float()
-
-
-def _choose(pairs: Sequence[Pair], rng: np.random.Generator) -> Pair:
-    groups: dict[str, list[Pair]] = {}
-    for pair in pairs:
-        groups.setdefault(pair.group, []).append(pair)
-    weights = np.sqrt([len(members) for members in groups.values()])
-    members = list(groups.values())[rng.choice(len(groups), p=weights / weights.sum())]
-    return members[rng.integers(len(members))]
+    image = _other_microscope(image, augmentation, rng)
+    if rng.random() < augmentation.nothing:
+        empty = torch.from_numpy(fields.background).reshape(-1, *[1] * (target.ndim - 1))
+        return nothing_like(image, rng), empty.expand(target.shape), torch.ones_like(target)
+    return image, target, (known > 0.99).float()
 
 
 def _positions(
@@ -151,27 +151,20 @@ def _sampled(parts: list[np.ndarray], at: tuple[Tensor, Tensor]) -> list[Tensor]
 def _other_microscope(image: Tensor, augmentation: Augmentation, rng: np.random.Generator) -> Tensor:
     side = image.shape[-1]
     if augmentation.blur_px and rng.random() < 0.3:
-        blurred = _blurred(image, rng.uniform(0.3, 1) * augmentation.blur_px)
-        image = blurred if rng.random() < 0.6 else image + 0.7 * (image - blurred)
+        softer = blurred(image, rng.uniform(0.3, 1) * augmentation.blur_px, _BLUR_REACH_PX)
+        image = softer if rng.random() < 0.6 else image + 0.7 * (image - softer)
     if rng.random() < 0.3:
-        coarse = torch.from_numpy(rng.normal(size=(1, 1, _SHADES, _SHADES)).astype(np.float32))
-        shade = F.interpolate(coarse, size=(side, side), mode="bicubic")[0, 0]
-        image = image + shade * float(rng.uniform(0, augmentation.shading))
+        image = image + shading(side, rng) * float(rng.uniform(0, augmentation.shading))
+    if image.ndim == 4 and rng.random() < 0.3:
+        ramp = torch.linspace(-1, 1, image.shape[1])[:, None, None]
+        image = image * (1 + ramp * float(augmentation.fading * rng.normal()))
     contrast = float(np.exp(augmentation.gain * rng.normal()))
     image = image * contrast + float(augmentation.offset * rng.normal())
+    if augmentation.curve > 1 and rng.random() < 0.2:
+        image = image.sign() * image.abs().pow(float(augmentation.curve ** rng.uniform(-1, 1)))
     if rng.random() < augmentation.inverted:
         image = -image
     if rng.random() < 0.5:
         noise = rng.normal(size=image.shape).astype(np.float32)
         image = image + torch.from_numpy(noise) * float(rng.uniform(0, augmentation.noise))
     return image
-
-
-def _blurred(image: Tensor, sigma_px: float) -> Tensor:
-    at = torch.arange(-_BLUR_REACH_PX, _BLUR_REACH_PX + 1, dtype=torch.float32)
-    kernel = torch.exp(-(at**2) / (2 * sigma_px**2))
-    kernel = kernel / kernel.sum()
-    flat = image.reshape(-1, 1, *image.shape[-2:])
-    flat = F.pad(flat, (_BLUR_REACH_PX,) * 4, mode="reflect")
-    flat = F.conv2d(F.conv2d(flat, kernel.view(1, 1, 1, -1)), kernel.view(1, 1, -1, 1))
-    return flat.reshape(image.shape)

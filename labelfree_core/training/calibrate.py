@@ -27,6 +27,7 @@ from labelfree_core.training.pairs import (
     load_pairs,
     read_channel,
     read_table,
+    scored_rows,
 )
 
 # Fewer fields than this are cut into quarters, and groups are still left out as a whole.
@@ -192,7 +193,7 @@ def write_calibration(entry: ModelEntry, rows: Sequence[Row], *, note: str = "")
         If no row is held out: errors on training fields would promise too much.
     """
     card = entry.card
-    rows = [row for row in rows if not row.structure or row.structure == card.structure]
+    rows = [row for row in scored_rows(rows) if not row.structure or row.structure == card.structure]
     fields = [field for row in rows if row.split != "train" for field in _spread_and_error(row, entry)]
     if not fields:
         raise ImageError(

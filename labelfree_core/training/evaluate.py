@@ -17,7 +17,7 @@ from labelfree_core.inference.padding import pad
 from labelfree_core.inference.predict import predict
 from labelfree_core.models.card import ModelCard, Score
 from labelfree_core.models.store import ModelEntry
-from labelfree_core.training.pairs import Pair, Row, load_pairs, read_channel
+from labelfree_core.training.pairs import Pair, Row, load_pairs, read_channel, scored_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +163,7 @@ def evaluate(entry: ModelEntry, rows: Sequence[Row]) -> list[ImageScore]:
     scores : list of ImageScore
     """
     card = entry.card
-    rows = [row for row in rows if not row.structure or row.structure == card.structure]
+    rows = [row for row in scored_rows(rows) if not row.structure or row.structure == card.structure]
     found = []
     for row in rows:
         image = read_channel(row.image, row.image_channel, row.voxel_size_um)

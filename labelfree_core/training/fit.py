@@ -5,8 +5,9 @@ from __future__ import annotations
 import copy
 import json
 import math
+import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,44 +18,19 @@ from labelfree_core.errors import ModelError
 from labelfree_core.images.writing import write_bytes
 from labelfree_core.models.build import build
 from labelfree_core.models.card import ModelCard
-from labelfree_core.training.augment import Augmentation, draw
+from labelfree_core.training.augment import draw
 from labelfree_core.training.evaluate import held_out_r
+from labelfree_core.training.fitsettings import FitProgress, FitSettings, TrainingStopped
 from labelfree_core.training.losses import segmentation_loss, stain_loss
 from labelfree_core.training.optimiser import OrthogonalMomentum
 from labelfree_core.training.pairs import Pair
+from labelfree_core.training.sampling import Pool, pool
 
 CHECKPOINT = "checkpoint.pt"
 CURVE = "curve.jsonl"
+__all__ = ["FitProgress", "FitSettings", "TrainingStopped", "fit", "split_outputs"]
+
 LOSSES = {"stain": stain_loss, "segmentation": segmentation_loss}
-
-
-@dataclass(frozen=True, slots=True)
-class FitSettings:
-    """
-    How to train.
-
-    ``steps`` updates of ``batch`` patches; ``learning_rate`` at its highest (it rises for 50 steps and
-    falls as a cosine); ``seed`` of everything random; ``report_every`` steps between held-out scores and
-    checkpoints; ``loss`` one of ``"stain"`` and ``"segmentation"``.
-    """
-
-    steps: int = 1500
-    batch: int = 8
-    learning_rate: float = 2e-3
-    seed: int = 0
-    report_every: int = 100
-    loss: str = "stain"
-    augmentation: Augmentation = field(default_factory=Augmentation)
-
-
-@dataclass(frozen=True, slots=True)
-class FitProgress:
-    """Where a training stands; ``loss`` is the mean since the last report, ``held_out_r`` by field."""
-
-    step: int
-    steps: int
-    loss: float
-    held_out_r: Mapping[str, float]
 
 
 def fit(
@@ -84,7 +60,8 @@ def fit(
     start : state dict, optional
         Weights to start from; random ones without.
     progress : callable, optional
-        Called at every report. An exception it raises stops the training; the checkpoint stays.
+        Called at every report. :class:`TrainingStopped` ends the training as if it were done; any other
+        exception stops it. The checkpoint stays.
 
     Returns
     -------
@@ -96,24 +73,30 @@ def fit(
     ModelError
         If there is no training field, or the loss is no longer a number.
     """
-    seen = [pair for pair in pairs if not pair.held_out]
-    if not seen:
-        raise ModelError("No field is left to train on; every pair of the table is held out.")
+    fields = pool([pair for pair in pairs if not pair.held_out], settings.shares)
     torch.manual_seed(settings.seed)
     run = _Run(_network(cards), settings)
     if start is not None:
         run.start_from(start)
-    done = run.resume(folder)
+    run.resume(folder)
     losses: list[float] = []
-    for step in range(done, settings.steps):
-        losses.append(run.update(step, _batch(seen, run.planes, settings, step)))
-        if (step + 1) % settings.report_every == 0 or step + 1 == settings.steps:
-            scores = held_out_r(run.average, pairs, cards)
-            report = FitProgress(step + 1, settings.steps, float(np.mean(losses)), scores)
-            losses = []
-            run.save(folder, report)
+    reported = run.seconds
+    while run.fraction < 1:
+        losses.append(run.update(lambda: _batch(fields, run.planes, settings, run.step)))
+        if settings.minutes is None:
+            due = run.step % settings.report_every == 0
+        else:
+            due = run.seconds - reported >= settings.report_seconds
+        if not due and run.fraction < 1:
+            continue
+        reported, loss, losses = run.seconds, float(np.mean(losses)), []
+        report = run.report(loss, held_out_r(run.average, pairs, cards))
+        run.save(folder, report)
+        try:
             if progress is not None:
                 progress(report)
+        except TrainingStopped:
+            break
     return {name: tensor.clone() for name, tensor in run.average.state_dict().items()}
 
 
@@ -144,10 +127,10 @@ def _network(cards: Sequence[ModelCard]) -> nn.Module:
 
 
 def _batch(
-    pairs: Sequence[Pair], planes: tuple[int, int], settings: FitSettings, step: int
+    fields: Pool, planes: tuple[int, int], settings: FitSettings, step: int
 ) -> tuple[Tensor, Tensor, Tensor]:
     rng = np.random.default_rng([settings.seed, step])
-    drawn = [draw(pairs, planes, settings.augmentation, rng) for _ in range(settings.batch)]
+    drawn = [draw(fields, planes, settings.augmentation, rng) for _ in range(settings.batch)]
     image, target, known = (torch.stack(parts) for parts in zip(*drawn, strict=True))
     return image, target, known
 
@@ -157,6 +140,8 @@ class _Run:
 
     def __init__(self, network: nn.Module, settings: FitSettings) -> None:
         self.network, self.settings = network, settings
+        self.step, self.seconds = 0, 0.0
+        self.importance = torch.tensor(settings.importance) if settings.importance else None
         self.average = copy.deepcopy(network).eval()
         self.optimiser = OrthogonalMomentum(network, weight_decay=0.05)
         # A network of blocks of planes is trained on its plane network directly, a block at a time.
@@ -185,21 +170,40 @@ class _Run:
         result: Tensor = self.network(image.contiguous(memory_format=layout))
         return result
 
-    def update(self, step: int, batch: tuple[Tensor, Tensor, Tensor]) -> float:
-        image, target, known = batch
+    @property
+    def fraction(self) -> float:
+        """How much is done, by steps or by time."""
+        if self.settings.minutes is None:
+            return self.step / self.settings.steps
+        return min(1.0, self.seconds / (60 * self.settings.minutes))
+
+    def report(self, loss: float, scores: Mapping[str, float]) -> FitProgress:
+        return FitProgress(self.step, loss, scores, self.fraction, self.seconds, self.average)
+
+    def update(self, batch: Callable[[], tuple[Tensor, Tensor, Tensor]]) -> float:
+        began = time.monotonic()
+        image, target, known = batch()
         for group in self.optimiser.param_groups:
-            group["lr"] = self._rate(step)
+            group["lr"] = self._rate()
         self.network.train()
-        loss: Tensor = LOSSES[self.settings.loss](self.forward(image), target, known)
+        judge = LOSSES[self.settings.loss]
+        loss: Tensor = judge(self.forward(image), target, known, self.importance)
         if not torch.isfinite(loss):
             raise ModelError(
-                f"The training broke down at step {step}: its loss is no number. Lower the learning rate."
+                f"The training broke down at step {self.step}: its loss is no number. Lower the learning "
+                "rate."
             )
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self.optimiser.step()
-        keep = min(0.995, (step + 1) / (step + 20))
+        self._move_average()
+        self.step += 1
+        self.seconds += time.monotonic() - began
+        return float(loss.detach())
+
+    def _move_average(self) -> None:
+        keep = min(0.995, (self.step + 1) / (self.step + 20))
         with torch.no_grad():
             for mean, new in zip(
                 self.average.state_dict().values(), self.network.state_dict().values(), strict=True
@@ -208,17 +212,16 @@ class _Run:
                     mean.lerp_(new, 1 - keep)
                 else:
                     mean.copy_(new)
-        return float(loss.detach())
 
-    def _rate(self, step: int) -> float:
-        done = step / self.settings.steps
-        fall = 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done))
-        return self.settings.learning_rate * min(1, (step + 1) / 50) * fall
+    def _rate(self) -> float:
+        fall = 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * self.fraction))
+        return self.settings.learning_rate * min(1, (self.step + 1) / 50) * fall
 
     def save(self, folder: Path, report: FitProgress) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         kept = {
             "step": report.step,
+            "seconds": report.seconds,
             "settings": _key(self.settings),
             "network": self.network.state_dict(),
             "average": self.average.state_dict(),
@@ -227,16 +230,21 @@ class _Run:
         partial = folder / (CHECKPOINT + ".part")
         torch.save(kept, partial)
         partial.replace(folder / CHECKPOINT)
-        line = {"step": report.step, "loss": report.loss, "held_out_r": dict(report.held_out_r)}
+        line = {
+            "step": report.step,
+            "seconds": round(report.seconds, 1),
+            "loss": report.loss,
+            "held_out_r": dict(report.held_out_r),
+        }
         before = (folder / CURVE).read_text() if (folder / CURVE).is_file() else ""
         write_bytes(folder / CURVE, (before + json.dumps(line) + "\n").encode())
 
-    def resume(self, folder: Path) -> int:
-        """Continue from the checkpoint in *folder*, where there is one; return the steps already done."""
+    def resume(self, folder: Path) -> None:
+        """Continue from the checkpoint in *folder*, where there is one."""
         path = folder / CHECKPOINT
         if not path.is_file():
             (folder / CURVE).unlink(missing_ok=True)
-            return 0
+            return
         kept = torch.load(path, map_location="cpu", weights_only=True)
         if kept["settings"] != _key(self.settings):
             raise ModelError(
@@ -245,8 +253,12 @@ class _Run:
         self.network.load_state_dict(kept["network"])
         self.average.load_state_dict(kept["average"])
         self.optimiser.load_state_dict(kept["optimiser"])
-        return int(kept["step"])
+        self.step, self.seconds = int(kept["step"]), float(kept["seconds"])
 
 
 def _key(settings: FitSettings) -> str:
-    return json.dumps(asdict(settings), sort_keys=True)
+    """Name a training; minutes may be added to one, steps not: the learning rate follows them."""
+    said = asdict(settings)
+    if settings.minutes is not None:
+        said |= {"minutes": "some", "steps": 0}
+    return json.dumps(said, sort_keys=True)

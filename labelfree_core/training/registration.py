@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
@@ -46,7 +48,7 @@ def _strength(image: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     return smooth - smooth.mean()
 
 
-def shifted_fields(pairs: tuple[Pair, ...]) -> tuple[str, ...]:
+def shifted_fields(pairs: Sequence[Pair]) -> tuple[str, ...]:
     """Return one sentence for each field whose image and target seem to lie apart."""
     found = []
     for pair in pairs:

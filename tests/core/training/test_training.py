@@ -19,10 +19,12 @@ from labelfree_core.models.card import ModelCard
 from labelfree_core.models.cardfile import write_card
 from labelfree_core.models.store import find_model
 from labelfree_core.training.augment import Augmentation, draw
-from labelfree_core.training.fit import FitSettings, fit, split_outputs
+from labelfree_core.training.fit import FitSettings, TrainingStopped, fit, split_outputs
 from labelfree_core.training.losses import segmentation_loss, stain_loss
-from labelfree_core.training.pairs import Pair, load_pairs, read_table, surface
+from labelfree_core.training.pairs import Pair, load_pairs, read_table
 from labelfree_core.training.registration import shift_px
+from labelfree_core.training.sampling import pool
+from labelfree_core.training.targets import surface
 
 CARD = ModelCard(
     "tiny-2d", "Tiny", "DNA", "bright-field", 2, "compact", {"widths": [4, 8]}, voxel_size_um=(0.5, 0.5)
@@ -112,9 +114,11 @@ def test_what_is_unknown_never_counts(loss: object) -> None:
 def test_a_patch_keeps_image_and_target_together() -> None:
     _, target = blobs(3)
     pair = Pair("a", "a", False, target, target[None], np.ones((1, *target.shape), bool))
-    plain = Augmentation(patch_px=48, gain=0, offset=0, blur_px=0, noise=0, shading=0, inverted=0)
+    plain = Augmentation(
+        patch_px=48, gain=0, offset=0, blur_px=0, noise=0, shading=0, inverted=0, nothing=0, curve=1
+    )
     for seed in range(20):
-        image, drawn, known = draw([pair], (0, 0), plain, np.random.default_rng(seed))
+        image, drawn, known = draw(pool([pair]), (0, 0), plain, np.random.default_rng(seed))
         assert np.corrcoef(image.ravel(), drawn.ravel())[0, 1] > 0.95
         assert known.all()
 
@@ -134,6 +138,26 @@ def test_a_stopped_training_goes_on_as_if_never_stopped(pairs: tuple[Pair, ...],
         torch.testing.assert_close(resumed[name], tensor, rtol=0, atol=0, msg=name)
     steps = [json.loads(line)["step"] for line in (tmp_path / "b" / "curve.jsonl").read_text().splitlines()]
     assert steps == [3, 6]
+
+
+def test_a_training_by_time_is_stopped_early_and_given_more_time(
+    pairs: tuple[Pair, ...], tmp_path: Path
+) -> None:
+    reports = []
+
+    def stop(report: object) -> None:
+        reports.append(report)
+        raise TrainingStopped
+
+    timed = replace(SMALL, minutes=1.0, report_seconds=0.05)
+    kept = fit(pairs, [CARD], tmp_path, settings=timed, progress=stop)
+    assert 0 < reports[0].fraction < 0.5
+    torch.testing.assert_close(kept, dict(reports[0].network.state_dict()))
+    fit(pairs, [CARD], tmp_path, settings=replace(timed, minutes=2.0), progress=stop)
+    assert reports[1].step > reports[0].step
+    assert reports[1].seconds > reports[0].seconds
+    with pytest.raises(ModelError, match="other settings"):
+        fit(pairs, [CARD], tmp_path, settings=replace(timed, learning_rate=1.0))
 
 
 def test_other_settings_never_continue_a_checkpoint(pairs: tuple[Pair, ...], tmp_path: Path) -> None:
