@@ -18,6 +18,7 @@ EXTRA = (0, 114, 178)
 
 DIVERGING = "crameri:vik"
 SEQUENTIAL = "viridis"
+SMALLEST_TEXT_PX = 13
 ROUND_LENGTHS_UM = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
 
@@ -142,13 +143,43 @@ def with_scale_bar(picture: np.ndarray, pixel_um: float | None) -> np.ndarray:
     if pixel_um is not None:
         length = scale_bar_um(canvas.width, pixel_um)
         draw = ImageDraw.Draw(canvas)
-        right, bottom = canvas.width - 12, canvas.height - 10
+        size = max(SMALLEST_TEXT_PX, canvas.width // 32)  # a wide picture is shown smaller than it is
+        edge, thick = size * 3 // 4, max(4, size // 4)
+        right, bottom = canvas.width - edge - 2, canvas.height - edge
         left = right - max(1, round(length / pixel_um))
-        draw.rectangle((left - 4, bottom - 26, right + 4, bottom + 4), fill=(0, 0, 0))
-        draw.rectangle((left, bottom - 5, right, bottom), fill=(255, 255, 255))
-        middle = ((left + right) / 2, bottom - 8)
-        draw.text(middle, f"{length} um", fill=(255, 255, 255), font=font(13), anchor="mb")
+        draw.rectangle((left - 4, bottom - 2 * size, right + 4, bottom + 4), fill=(0, 0, 0))
+        draw.rectangle((left, bottom - thick, right, bottom), fill=(255, 255, 255))
+        middle = ((left + right) / 2, bottom - thick - size // 3)
+        draw_words(draw, middle, f"{length} µm", ("#ffffff", size, "ms"))
     return np.asarray(canvas)
+
+
+def draw_words(
+    draw: ImageDraw.ImageDraw, at: tuple[float, float], text: str, look: tuple[str, int, str]
+) -> None:
+    """
+    Write one line with the font that Pillow carries, which lacks the micro, minus and times signs.
+
+    Parameters
+    ----------
+    draw : PIL.ImageDraw.ImageDraw
+    at : (x, y)
+        In pixels, on the base line.
+    text : str
+        A micro sign becomes a u with the tail that it lacks; minus and times become their likes.
+    look : (colour, size, anchor)
+        Size in pixels; anchor is one of Pillow's, ``ls``, ``ms`` or ``rs``.
+    """
+    colour, size, anchor = look
+    kind = font(size)
+    plain = text.replace("µ", "u").replace("−", "-").replace("×", "x")
+    draw.text(at, plain, fill=colour, font=kind, anchor=anchor)
+    start = at[0] - {"l": 0.0, "m": 0.5, "r": 1.0}[anchor[0]] * kind.getlength(plain)
+    for place in (number for number, letter in enumerate(text) if letter == "µ"):
+        stem = start + kind.getlength(plain[:place]) + 0.085 * size
+        draw.rectangle(
+            (stem, at[1] - 0.2 * size, stem + max(1.0, 0.08 * size) - 1, at[1] + 0.2 * size), fill=colour
+        )
 
 
 @cache
