@@ -210,7 +210,7 @@ class _Job:
             return row
         wanted = replace(self.options.wanted, channel=self.options.observed_channel)
         pair = comparable(load(loaded.file.path, wanted).stack, predicted)
-        found = scores(pair.observed, pair.predicted, units=pair.units)
+        found = scores(pair.observed, pair.predicted, noise_ceiling=pair.ceiling, units=pair.units)
         return replace(
             row,
             pearson_r=found.pearson_r,

@@ -6,15 +6,21 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from labelfree_core.analysis.objects import is_labelled
+from labelfree_core.analysis.noise import ceiling
 from labelfree_core.analysis.scores import UNITS, pearson_r
+from labelfree_core.analysis.segmentation import is_labelled, is_segmentation
+from labelfree_core.analysis.within import check_region, region_mask
 from labelfree_core.errors import ImageError
-from labelfree_core.images.intensity import standardise
+from labelfree_core.images.intensity import mean_std, standardise
 from labelfree_core.images.resample import resize_published
 from labelfree_core.images.stack import ImageStack
 
 # A prediction may be centre-cropped to a multiple of 16 on the model's grid, so up to 15 voxels are missing.
 MAX_CROP = 15
+NO_NOISE = (
+    "The observed image is a segmentation, drawn by software and not seen by a camera: it has no noise, so "
+    "there is no noise ceiling."
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,6 +37,11 @@ class Pair:
     notes : tuple of str
         What was done to get there, one sentence each.
     units : str
+    region : bool array, same shape, or None
+        Where the observed image says something, if that is not everywhere; only this is to be scored.
+    ceiling : float
+        The r that noise in the observed image allows, from the image as the camera saw it; NaN where that
+        can't be judged, as for a segmentation.
     """
 
     observed: np.ndarray
@@ -38,6 +49,8 @@ class Pair:
     voxel_size_um: tuple[float, ...] | None
     notes: tuple[str, ...] = ()
     units: str = UNITS
+    region: np.ndarray | None = None
+    ceiling: float = float("nan")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,7 +78,7 @@ class Match:
     units: str = "camera counts, fitted to the observed channel, for display only"
 
 
-def comparable(observed: ImageStack, predicted: ImageStack) -> Pair:
+def comparable(observed: ImageStack, predicted: ImageStack, *, region: ImageStack | None = None) -> Pair:
     """
     Standardise the observed image and lay both on the grid of the predicted one.
 
@@ -77,6 +90,9 @@ def comparable(observed: ImageStack, predicted: ImageStack) -> Pair:
         numbers of a label image are no intensities, so it counts as a mask.
     predicted : ImageStack
         A prediction in z-scores is left as it is; one in other units is z-scored too.
+    region : ImageStack, optional
+        Above zero where the observed image says something, on its grid. Then z-scores are those of the
+        voxels inside.
 
     Returns
     -------
@@ -87,16 +103,20 @@ def comparable(observed: ImageStack, predicted: ImageStack) -> Pair:
     ImageError
         If the two can't be laid on one grid, or one of them is flat.
     """
-    notes = []
-    if not _is_z_score(predicted):
-        notes.append(
-            f"The predicted image is in {predicted.units}, so it was standardised too: errors of brightness "
-            "do not show in the scores."
-        )
+    notes = _notes(observed, predicted)
+    inside = None if region is None else region_mask(region)
+    if inside is not None:
+        check_region(inside, observed.shape)
+    limit = ceiling(observed.voxels, inside)
     if is_labelled(observed.voxels):
-        notes.append("The observed image is a label image: its objects were compared as a mask.")
         observed = observed.with_voxels(np.not_equal(observed.voxels, 0).astype(np.uint8))
-    aligned, target = align_grids(_z_score(observed, "observed"), _z_score(predicted, "predicted"))
+    aligned, target = align_grids(_z_score(observed, "observed", inside), predicted)
+    if region is not None and inside is not None:
+        shown = region.with_voxels(inside.astype(np.float32))
+        inside = np.asarray(align_grids(shown, predicted)[0].voxels, np.float32) > 0.5
+        check_region(inside, target.shape)
+        notes.append(f"Only {inside.mean():.0%} of the field counts: where {_named(region)} is above zero.")
+    target = _z_score(target, "predicted", inside)
     if aligned.shape != observed.shape:
         notes.append(
             f"The observed image was resampled and cropped from {observed.shape} to the predicted image's "
@@ -107,7 +127,27 @@ def comparable(observed: ImageStack, predicted: ImageStack) -> Pair:
         target.voxels.astype(np.float32),
         target.voxel_size_um,
         tuple(notes),
+        region=inside,
+        ceiling=limit,
     )
+
+
+def _notes(observed: ImageStack, predicted: ImageStack) -> list[str]:
+    notes = []
+    if not _is_z_score(predicted):
+        notes.append(
+            f"The predicted image is in {predicted.units}, so it was standardised too: errors of brightness "
+            "do not show in the scores."
+        )
+    if is_segmentation(observed.voxels):
+        notes.append(NO_NOISE)
+    if is_labelled(observed.voxels):
+        notes.append("The observed image is a label image: its objects were compared as a mask.")
+    return notes
+
+
+def _named(region: ImageStack) -> str:
+    return region.origin.channel_name or region.origin.name
 
 
 def align_grids(observed: ImageStack, predicted: ImageStack) -> tuple[ImageStack, ImageStack]:
@@ -203,19 +243,28 @@ def _is_z_score(stack: ImageStack) -> bool:
     return stack.units.lower().startswith("z-score")
 
 
-def _z_score(stack: ImageStack, role: str) -> ImageStack:
-    """Return the stack in z-scores, after checking that every voxel is a number."""
+def _z_score(stack: ImageStack, role: str, inside: np.ndarray | None = None) -> ImageStack:
+    """Return the stack in z-scores (of what is inside a region), after checking that it can be."""
+    judged = stack.voxels if inside is None else stack.voxels[inside]
     if not (np.isfinite(stack.voxels.min()) and np.isfinite(stack.voxels.max())):
         raise ImageError(
             f"The {role} image {stack.origin.name} holds values that are not numbers (NaN or infinite); "
             "a comparison needs a number in every voxel. Save the image again without them."
         )
-    if stack.voxels.min() == stack.voxels.max():
+    if judged.min() == judged.max():
+        where = "" if inside is None else " inside the region"
         raise ImageError(
-            f"Every voxel of the {role} image {stack.origin.name} is {stack.voxels.min():g}; a flat image "
+            f"Every voxel of the {role} image {stack.origin.name}{where} is {judged.min():g}; a flat image "
             "can't be compared. Choose the channel that holds the structure."
         )
-    return stack if _is_z_score(stack) else stack.with_voxels(standardise(stack.voxels), units="z-score")
+    if _is_z_score(stack):
+        return stack
+    if inside is None:
+        return stack.with_voxels(standardise(stack.voxels), units="z-score")
+    mean, spread = mean_std(judged)
+    return stack.with_voxels(
+        ((stack.voxels.astype(np.float64) - mean) / spread).astype(np.float32), units="z-score"
+    )
 
 
 def _without_single_plane(first: ImageStack, second: ImageStack) -> tuple[ImageStack, ImageStack]:

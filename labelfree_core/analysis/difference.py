@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from labelfree_core.analysis.display import HIGH_PERCENTILE, LOW_PERCENTILE, Limits, project
+from labelfree_core.analysis.within import check_region
 
 NAMES = ("observed_minus_predicted", "predicted_minus_observed", "absolute")
 
@@ -47,14 +48,18 @@ class Differences:
         return -reach, reach
 
 
-def differences(observed: np.ndarray, predicted: np.ndarray) -> Differences:
+def differences(
+    observed: np.ndarray, predicted: np.ndarray, *, region: np.ndarray | None = None
+) -> Differences:
     """
     Subtract predicted from observed, observed from predicted, and take the absolute difference.
 
     Parameters
     ----------
     observed, predicted : array, shape (Z, Y, X) or (Y, X)
-        On one grid and in one unit; see :func:`labelfree_core.analysis.scores.comparable`.
+        On one grid and in one unit; see :func:`labelfree_core.analysis.alignment.comparable`.
+    region : bool array, same shape, optional
+        Outside of it nothing is known, and the differences are 0.
 
     Returns
     -------
@@ -67,7 +72,11 @@ def differences(observed: np.ndarray, predicted: np.ndarray) -> Differences:
     array([[2.]], dtype=float32)
     """
     forward = np.subtract(observed, predicted, dtype=np.float64).astype(np.float32)
+    if region is not None:
+        check_region(region, forward.shape)
+        forward[~region] = 0
     backward, absolute = -forward, np.abs(forward)
-    together = np.concatenate([volume.ravel() for volume in (forward, backward, absolute)])
+    counted = (slice(None),) if region is None else region
+    together = np.concatenate([volume[counted].ravel() for volume in (forward, backward, absolute)])
     lo, hi = np.percentile(together, (LOW_PERCENTILE, HIGH_PERCENTILE), overwrite_input=True)
     return Differences(forward, backward, absolute, (float(lo), float(hi)))

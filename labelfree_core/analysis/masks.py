@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from labelfree_core.analysis.display import Limits, limits
+from labelfree_core.analysis.within import check_region
 from labelfree_core.errors import ImageError
 
 
@@ -99,13 +100,15 @@ def mask(voxels: np.ndarray, threshold: float | None = None) -> np.ndarray:
     return voxels > (otsu_threshold(voxels) if threshold is None else threshold)
 
 
-def agreement(observed: np.ndarray, predicted: np.ndarray) -> Agreement:
+def agreement(observed: np.ndarray, predicted: np.ndarray, *, region: np.ndarray | None = None) -> Agreement:
     """
     Compare the mask of the stain with the mask of the prediction.
 
     Parameters
     ----------
     observed, predicted : bool array, one shape
+    region : bool array, same shape, optional
+        Only what is inside counts; elsewhere the three masks are empty.
 
     Returns
     -------
@@ -128,6 +131,9 @@ def agreement(observed: np.ndarray, predicted: np.ndarray) -> Agreement:
             "have to lie on one grid. Resample one of the images and threshold it again."
         )
     observed, predicted = observed.astype(bool), predicted.astype(bool)
+    if region is not None:
+        check_region(region, observed.shape)
+        observed, predicted = observed & region, predicted & region
     both, missed, extra = observed & predicted, observed & ~predicted, predicted & ~observed
     n_both, n_one = int(both.sum()), int(missed.sum()) + int(extra.sum())
     if n_both + n_one == 0:

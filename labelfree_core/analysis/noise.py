@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from labelfree_core.analysis.segmentation import is_segmentation
+
 # In cycles per pixel, from the centre of the spectrum. A microscope's optics pass nothing out here when
 # the camera samples at the Nyquist rate (0.5 along an axis), and camera noise is equally strong everywhere.
 CORNER_FREQUENCY = 0.6
@@ -44,7 +46,7 @@ def noise_variance(observed: np.ndarray) -> float:
     return float(np.mean(power))
 
 
-def ceiling(observed: np.ndarray) -> float:
+def ceiling(observed: np.ndarray, region: np.ndarray | None = None) -> float:
     """
     Find the highest Pearson r that a perfect prediction could reach against this noisy image.
 
@@ -52,12 +54,14 @@ def ceiling(observed: np.ndarray) -> float:
     ----------
     observed : array, shape (Z, Y, X) or (Y, X), any units
         The stain, as the camera saw it.
+    region : bool array, same shape, optional
+        Where r is judged: the image varies there by so much. Its noise is still that of whole planes.
 
     Returns
     -------
     c_max : float, 0 to 1
-        ``1 / sqrt(1 + var_noise / (var_image - var_noise))``; NaN for a mask, a flat image or a plane
-        too small to judge, where the question has no answer.
+        ``1 / sqrt(1 + var_noise / (var_image - var_noise))``; NaN for a mask or a label image, a flat
+        image or a plane too small to judge, where the question has no answer.
 
     References
     ----------
@@ -69,17 +73,12 @@ def ceiling(observed: np.ndarray) -> float:
     >>> bool(ceiling(rng.normal(size=(64, 64))) < 0.3)      # nothing but noise
     True
     """
-    if _is_mask(observed):
+    if is_segmentation(observed):
         return float("nan")
-    total, noise = float(np.var(observed, dtype=np.float64)), noise_variance(observed)
+    judged = observed if region is None else observed[region]
+    total, noise = float(np.var(judged, dtype=np.float64)), noise_variance(observed)
     if not np.isfinite(noise) or total <= 0:
         return float("nan")
     if noise >= total:
         return 0.0
     return float(1 / np.sqrt(1 + noise / (total - noise)))
-
-
-def _is_mask(voxels: np.ndarray) -> bool:
-    """Tell a segmentation with two values from an image, without sorting every voxel."""
-    lo, hi = voxels.min(), voxels.max()
-    return bool(np.all((voxels == lo) | (voxels == hi)))

@@ -10,13 +10,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from labelfree_core.analysis.masks import mask
+from labelfree_core.analysis.segmentation import is_labelled, renumbered
 from labelfree_core.errors import ImageError
 
 MIN_VOXELS = 8
-# Labels beyond this are renumbered before they are counted.
-MAX_LABEL = 1_000_000
-# Share of equal neighbours inside objects: above 0.8 in label images, below 0.4 in camera images.
-PATCHY = 0.6
 # Patches with less inside than this share of the largest are rims, where most patches are.
 RIM_SHARE = 0.05
 
@@ -136,7 +133,7 @@ def find_objects(
     labels : int32 array, same shape
     """
     if threshold is None and is_labelled(voxels):
-        return _without_rims(_renumbered(voxels))
+        return _without_rims(renumbered(voxels))
     inside = mask(voxels, threshold)
     return label(inside, method=method, min_voxels=min_voxels, voxel_size_um=voxel_size_um)
 
@@ -253,28 +250,6 @@ def _watershed(inside: np.ndarray, size_um: tuple[float, ...], separation_um: fl
     seeds = np.zeros(inside.shape, np.int32)
     seeds[tuple(peaks.T)] = np.arange(1, len(peaks) + 1)
     return watershed(-depth, seeds, mask=inside).astype(np.int32)
-
-
-def _renumbered(voxels: np.ndarray) -> np.ndarray:
-    """Return labels as int32; very large ones are renumbered, else a table of them fills the memory."""
-    if int(voxels.max()) <= MAX_LABEL:
-        return voxels.astype(np.int32)
-    return np.unique(voxels, return_inverse=True)[1].reshape(voxels.shape).astype(np.int32)
-
-
-def is_labelled(voxels: np.ndarray) -> bool:
-    """
-    Tell a label image from a camera image and from a mask.
-
-    It holds whole numbers from 0, at least two beside it, and neighbours in objects are mostly equal.
-    """
-    if voxels.dtype.kind not in "iu" or voxels.min() != 0 or voxels.max() < 2:
-        return False
-    left, right = voxels[..., :-1], voxels[..., 1:]
-    inside = (left > 0) & (right > 0)
-    if not inside.any() or np.mean(left[inside] == right[inside]) < PATCHY:
-        return False
-    return bool(np.count_nonzero(np.bincount(_renumbered(voxels).ravel())) > 2)
 
 
 def _without_rims(labels: np.ndarray) -> np.ndarray:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from labelfree_core.analysis.correlation import parts, pearson_r, spectral_pcc
 from labelfree_core.analysis.masks import agreement, mask
 from labelfree_core.analysis.noise import ceiling, noise_variance
 from labelfree_core.analysis.published import CITATION, HOW, PUBLISHED_R, Published, published
+from labelfree_core.analysis.within import check_region
 from labelfree_core.errors import ImageError
 
 __all__ = [
@@ -28,7 +29,6 @@ __all__ = [
 
 UNITS = "standard deviations of the observed image"
 SSIM_WINDOW_PX = 7
-PIECE = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,8 @@ class Scores:
         How many voxels were compared.
     units : str
         Of *mae*.
+    share : float
+        Of the field that was compared; below 1 inside a region of interest.
     """
 
     pearson_r: float
@@ -72,6 +74,7 @@ class Scores:
     ceiling: float
     n_voxels: int
     units: str = UNITS
+    share: float = 1.0
 
     @property
     def r_of_ceiling(self) -> float:
@@ -85,7 +88,14 @@ class Scores:
         return {**clean, "units": {"mae": self.units, "psnr": "dB"}}
 
 
-def scores(observed: np.ndarray, predicted: np.ndarray, *, units: str = UNITS) -> Scores:
+def scores(
+    observed: np.ndarray,
+    predicted: np.ndarray,
+    *,
+    region: np.ndarray | None = None,
+    noise_ceiling: float | None = None,
+    units: str = UNITS,
+) -> Scores:
     """
     Score a predicted image against the observed one.
 
@@ -93,8 +103,14 @@ def scores(observed: np.ndarray, predicted: np.ndarray, *, units: str = UNITS) -
     ----------
     observed, predicted : array, shape (Z, Y, X) or (Y, X)
         On one grid and in one unit; :func:`labelfree_core.analysis.alignment.comparable` sees to both.
+    region : bool array, same shape, optional
+        Only what is inside counts: thresholds, spread and errors are those of its voxels. For the spectral
+        correlation what lies outside is set to the mean inside, in both images.
+    noise_ceiling : float, optional
+        As :class:`~labelfree_core.analysis.alignment.Pair` holds it, from the image as the camera saw it;
+        else it is estimated from *observed*.
     units : str
-        That unit.
+        Of both images.
 
     Returns
     -------
@@ -112,78 +128,25 @@ def scores(observed: np.ndarray, predicted: np.ndarray, *, units: str = UNITS) -
     >>> round(found.pearson_r, 6), round(found.ssim, 6), found.nrmse
     (1.0, 1.0, 0.0)
     """
-    _check(observed, predicted)
-    spread = float(np.std(observed, dtype=np.float64))
-    span = float(observed.max()) - float(observed.min())
-    rmse, mae = _errors(observed, predicted)
-    overlap = agreement(mask(observed), mask(predicted))
+    _check(observed, predicted, region)
+    truth, guess = (v if region is None else v[region] for v in (observed, predicted))
+    span = float(truth.max()) - float(truth.min())
+    rmse, mae = _errors(truth, guess)
+    overlap = agreement(mask(truth), mask(guess))
     return Scores(
-        pearson_r=pearson_r(observed, predicted),
-        ssim=_ssim(observed, predicted, span),
-        nrmse=rmse / spread,
+        pearson_r=pearson_r(truth, guess),
+        ssim=_ssim(observed, predicted, span, region),
+        nrmse=rmse / float(np.std(truth, dtype=np.float64)),
         psnr=20 * math.log10(span / rmse) if rmse > 0 else math.inf,
         mae=mae,
-        spectral_pcc=spectral_pcc(observed, predicted),
+        spectral_pcc=spectral_pcc(*(_filled(v, region) for v in (observed, predicted))),
         dice_otsu=overlap.dice,
         iou_otsu=overlap.iou,
-        ceiling=ceiling(observed),
-        n_voxels=int(observed.size),
+        ceiling=ceiling(observed, region) if noise_ceiling is None else noise_ceiling,
+        n_voxels=int(truth.size),
         units=units,
+        share=truth.size / observed.size,
     )
-
-
-def pearson_r(first: np.ndarray, second: np.ndarray) -> float:
-    """
-    Correlate two images voxel by voxel; gain and offset of either do not matter.
-
-    Examples
-    --------
-    >>> round(pearson_r(np.array([1.0, 2.0, 4.0]), np.array([-1.0, -2.0, -4.0])), 6)
-    -1.0
-    """
-    mean_a, mean_b = np.mean(first, dtype=np.float64), np.mean(second, dtype=np.float64)
-    power_a = power_b = cross = 0.0
-    for part_a, part_b in _parts(first, second):
-        a, b = part_a - mean_a, part_b - mean_b
-        power_a, power_b, cross = power_a + float(a @ a), power_b + float(b @ b), cross + float(a @ b)
-    length = math.sqrt(power_a) * math.sqrt(power_b)
-    return float(np.clip(cross / length, -1, 1)) if length > 0 else float("nan")
-
-
-def spectral_pcc(observed: np.ndarray, predicted: np.ndarray) -> float:
-    """
-    Average the correlation of two images over spatial frequencies, fine detail counting like coarse.
-
-    Fourier coefficients of all planes fall into rings one frequency step of the shorter side wide; each
-    ring gives one correlation; their mean, from the first ring to Nyquist, is returned.
-
-    Parameters
-    ----------
-    observed, predicted : array, shape (Z, Y, X) or (Y, X)
-
-    Returns
-    -------
-    correlation : float
-        1 is perfect at every frequency; NaN for planes without two rings.
-    """
-    from scipy.fft import rfft2
-
-    first, second = (voxels if voxels.ndim == 3 else voxels[None] for voxels in (observed, predicted))
-    height, width = first.shape[1:]
-    rings = min(height, width) // 2
-    if rings < 2:
-        return float("nan")
-    radius = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width))
-    ring = np.minimum((radius * 2 * rings).round().astype(int), rings + 1).ravel()
-    cross, power_a, power_b = np.zeros(rings + 2), np.zeros(rings + 2), np.zeros(rings + 2)
-    for plane_a, plane_b in zip(first, second, strict=True):
-        a, b = (rfft2(plane.astype(np.float64)).ravel() for plane in (plane_a, plane_b))
-        cross += np.bincount(ring, (a * b.conj()).real, rings + 2)
-        power_a += np.bincount(ring, np.square(np.abs(a)), rings + 2)
-        power_b += np.bincount(ring, np.square(np.abs(b)), rings + 2)
-    length = np.sqrt(power_a * power_b)[1 : rings + 1]
-    filled = length > 0
-    return float(np.mean(cross[1 : rings + 1][filled] / length[filled])) if filled.any() else float("nan")
 
 
 def explain(found: Scores, structure: str = "", modality: str = "bright-field") -> str:
@@ -201,7 +164,9 @@ def explain(found: Scores, structure: str = "", modality: str = "bright-field") 
     sentences : str
         Two or three plain sentences.
     """
-    sentences = [f"{_verdict(found.pearson_r)} (Pearson r {found.pearson_r:.2f}, {found.n_voxels:,} voxels)."]
+    part = "" if found.share >= 1 else f", {found.share:.0%} of the field"
+    counted = f"{found.n_voxels:,} voxels{part}"
+    sentences = [f"{_verdict(found.pearson_r)} (Pearson r {found.pearson_r:.2f}, {counted})."]
     if math.isfinite(found.ceiling):
         sentences.append(
             f"Noise in the observed image limits even a perfect prediction to about {found.ceiling:.2f}."
@@ -227,24 +192,16 @@ def _verdict(r: float) -> str:
     return "The predicted image hardly follows the stain; do not measure in it"
 
 
-def _parts(first: np.ndarray, second: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Hand out both images in float64 pieces, so that a score needs little memory beside them."""
-    a, b = first.reshape(-1), second.reshape(-1)
-    for start in range(0, a.size, PIECE):
-        piece = slice(start, start + PIECE)
-        yield a[piece].astype(np.float64), b[piece].astype(np.float64)
-
-
 def _errors(observed: np.ndarray, predicted: np.ndarray) -> tuple[float, float]:
     """Return root mean squared error and mean absolute error."""
     squares = sizes = 0.0
-    for a, b in _parts(observed, predicted):
+    for a, b in parts(observed, predicted):
         error = np.abs(b - a)
         squares, sizes = squares + float(error @ error), sizes + float(error.sum())
     return math.sqrt(squares / observed.size), sizes / observed.size
 
 
-def _ssim(observed: np.ndarray, predicted: np.ndarray, span: float) -> float:
+def _ssim(observed: np.ndarray, predicted: np.ndarray, span: float, region: np.ndarray | None) -> float:
     """Average the structural similarity of the planes, with a window that fits the smallest of them."""
     from skimage.metrics import structural_similarity
 
@@ -252,23 +209,34 @@ def _ssim(observed: np.ndarray, predicted: np.ndarray, span: float) -> float:
     window = side if side % 2 else side - 1
     if window < 3:
         return float("nan")
-    pairs = zip(
-        *(voxels if voxels.ndim == 3 else voxels[None] for voxels in (observed, predicted)), strict=True
-    )
-    planes = [
-        structural_similarity(a.astype(np.float64), b.astype(np.float64), win_size=window, data_range=span)
-        for a, b in pairs
-    ]
-    return float(np.mean(planes))
+    volumes = (v if v.ndim == 3 else v[None] for v in (observed, predicted))
+    inside = None if region is None else region if region.ndim == 3 else region[None]
+    sums, counts = [], []
+    for z, (a, b) in enumerate(zip(*volumes, strict=True)):
+        if inside is not None and not inside[z].any():
+            continue
+        pair = a.astype(np.float64), b.astype(np.float64)
+        mean, each = structural_similarity(*pair, win_size=window, data_range=span, full=True)
+        sums.append(mean if inside is None else float(each[inside[z]].sum()))
+        counts.append(1 if inside is None else int(inside[z].sum()))
+    return float(np.sum(sums) / np.sum(counts))
 
 
-def _check(observed: np.ndarray, predicted: np.ndarray) -> None:
+def _filled(voxels: np.ndarray, region: np.ndarray | None) -> np.ndarray:
+    """Replace what lies outside a region by the mean inside, so that it adds no detail of its own."""
+    return voxels if region is None else np.where(region, voxels, voxels[region].mean(dtype=np.float64))
+
+
+def _check(observed: np.ndarray, predicted: np.ndarray, region: np.ndarray | None) -> None:
     if observed.shape != predicted.shape:
         raise ImageError(
             f"The observed image has the shape {observed.shape} and the predicted one {predicted.shape}; "
             "voxels are compared one by one. Bring both to one grid first."
         )
-    for name, voxels in (("observed", observed), ("predicted", predicted)):
+    if region is not None:
+        check_region(region, observed.shape)
+    for name, whole in (("observed", observed), ("predicted", predicted)):
+        voxels = whole if region is None else whole[region]
         lo, hi = float(voxels.min()), float(voxels.max())
         if not (math.isfinite(lo) and math.isfinite(hi)):
             raise ImageError(

@@ -7,26 +7,21 @@ from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 
-from labelfree_core.analysis.alignment import Pair, comparable
+from labelfree_core.analysis.against import Against, Evidence, against
 from labelfree_core.analysis.calibration import Calibration, load_calibration
 from labelfree_core.analysis.familiarity import level as level_of
 from labelfree_core.analysis.familiarity import load_familiarity, look, texture
-from labelfree_core.analysis.masks import mask
-from labelfree_core.analysis.matching import match
-from labelfree_core.analysis.noise import ceiling
-from labelfree_core.analysis.objects import label
 from labelfree_core.analysis.published import published
 from labelfree_core.analysis.regions import Grid, Region, worst_regions
-from labelfree_core.analysis.scores import pearson_r
 from labelfree_core.analysis.spread import Spread, spread
 from labelfree_core.analysis.verdicts import (
-    counted,
-    observed_reasons,
+    LEVELS,
+    Note,
     of_familiarity,
     of_findings,
     of_scores,
     of_spread,
-    where_it_differs,
+    verdict,
     where_views_disagree,
 )
 from labelfree_core.errors import ImageError
@@ -36,11 +31,11 @@ from labelfree_core.images.voxelsize import judge
 from labelfree_core.inference.options import PredictOptions, ProgressCallback
 from labelfree_core.inference.predict import predict
 from labelfree_core.inference.prediction import Prediction
+from labelfree_core.models.card import ModelCard
+from labelfree_core.models.seen import training_sentence, training_use_of
 from labelfree_core.models.store import ModelEntry, find_model
 
-LEVELS = ("green", "amber", "red")
-# Smaller blobs of a mask are specks and no objects to count.
-LEAST_OBJECT_UM = 3.0
+__all__ = ["LEVELS", "Evidence", "TrustOptions", "TrustReport", "trust"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,10 +45,11 @@ class TrustReport:
 
     Parameters
     ----------
-    level : str
-        ``"green"``, ``"amber"`` or ``"red"``: the worst of familiarity, voxel size and the file doctor.
-    reasons : tuple of str
-        Plain sentences, the most important first.
+    notes : tuple of Note
+        Everything that was found, in the order it was looked at.
+    training_use : str
+        What the model's training did with this very image, see
+        :func:`labelfree_core.models.seen.training_use`.
     familiarity : float or None
         0 (strange) to 1 (like the training images); None where the model keeps no familiarity file, or
         the image can't be prepared for it.
@@ -70,14 +66,16 @@ class TrustReport:
         Against the observed channel, where there is one.
     published_r : float or None
         What the paper reached for this structure.
+    share : float or None
+        Of the field that the stain was compared in; below 1 inside a region of interest.
     regions : tuple of Region
         The worst first.
     units : str
         Of the prediction.
     """
 
-    level: str
-    reasons: tuple[str, ...]
+    notes: tuple[Note, ...] = ()
+    training_use: str = "unknown"
     familiarity: float | None = None
     disagreement: float | None = None
     spread: Spread | None = None
@@ -88,19 +86,42 @@ class TrustReport:
     ceiling: float | None = None
     r_of_ceiling: float | None = None
     published_r: float | None = None
+    share: float | None = None
     regions: tuple[Region, ...] = ()
     units: str = ""
+
+    @property
+    def level(self) -> str:
+        """Return ``"green"``, ``"amber"`` or ``"red"``: the worst of all that was found."""
+        return verdict(self.notes)[0]
+
+    @property
+    def verdict(self) -> str:
+        """What the level means and what decided it, in one sentence without technical words."""
+        return verdict(self.notes)[1]
+
+    @property
+    def ordered(self) -> tuple[Note, ...]:
+        """All notes, the worst first."""
+        return tuple(sorted(self.notes, key=lambda note: -LEVELS.index(note.level)))
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Plain sentences with their numbers, the worst first."""
+        return tuple(note.sentence for note in self.ordered)
 
     def as_dict(self) -> dict[str, object]:
         """Return everything but the maps as JSON-ready values; what has no number is None."""
         calibration, views = self.calibration, self.spread
         numbers = {
             name: None if (value := getattr(self, name)) is None or not math.isfinite(value) else value
-            for name in ("familiarity", "expected_error", "pearson_r", "ceiling", "r_of_ceiling")
+            for name in ("familiarity", "expected_error", "pearson_r", "ceiling", "r_of_ceiling", "share")
         }
         return {
             "level": self.level,
+            "verdict": self.verdict,
             "reasons": list(self.reasons),
+            "training_use": self.training_use,
             **numbers,
             "published_r": self.published_r,
             "spread": None
@@ -129,8 +150,7 @@ def trust(
     stack: ImageStack,
     model: ModelEntry | str,
     *,
-    observed: ImageStack | None = None,
-    prediction: Prediction | None = None,
+    observed: Evidence | ImageStack | None = None,
     options: TrustOptions | None = None,
     progress: ProgressCallback | None = None,
 ) -> TrustReport:
@@ -142,10 +162,9 @@ def trust(
     stack : ImageStack
         The transmitted-light image, as it was taken.
     model : ModelEntry or str
-    observed : ImageStack, optional
-        The stain of the same field.
-    prediction : Prediction, optional
-        One that is there already; else one is made where *observed* is given.
+    observed : ImageStack or Evidence, optional
+        The stain of the same field; with where it is known, and a prediction that is there already. Else
+        one is made to hold against it.
     options : TrustOptions, optional
     progress : callable, optional
         As for a prediction.
@@ -159,28 +178,37 @@ def trust(
     --------
     >>> import labelfree_core as lf
     >>> stack = lf.open_image("cells.ome.tif").read(channel=3)  # doctest: +SKIP
-    >>> trust(stack, "dna-brightfield-3d").level  # doctest: +SKIP
+    >>> lf.trust(stack, "dna-brightfield-3d").level  # doctest: +SKIP
     'green'
     """
     entry = model if isinstance(model, ModelEntry) else find_model(model)
     card, options = entry.card, options or TrustOptions()
-    size = judge(stack.voxel_size_um, card.voxel_size_um)
-    expected = "bright-field" if card.modality == "bright-field" else card.modality
-    level, reasons = of_findings((size, *examine(stack, expected=expected)))
     row = published(card.structure, card.modality)
-    report = TrustReport(level, reasons, units=card.units, published_r=None if row is None else row.pearson_r)
-    if level == "red":
+    report = TrustReport(
+        _examined(stack, card),
+        training_use_of(card, stack),
+        published_r=None if row is None else row.pearson_r,
+        units=card.units,
+    )
+    if report.level == "red":
         return report
-    report = _noting(report, *of_scores(card.scores))
+    said = training_sentence(report.training_use)
+    report = _noting(report, *([Note("green", "", said)] if said else []), of_scores(card.scores))
     report = _with_familiarity(report, stack, entry)
     if options.extent != "none":
         views = spread(stack, entry, extent=options.extent, options=options.predict, progress=progress)
         report = _with_spread(report, views, stack, load_calibration(entry.folder, card))
-    if observed is not None:
-        if prediction is None:
-            prediction = predict(stack, entry, options=options.predict, progress=progress)
-        report = _with_observed(report, observed, prediction, stack)
-    return report
+    if observed is None:
+        return report
+    given = Evidence(observed) if isinstance(observed, ImageStack) else observed
+    made = given.prediction or predict(stack, entry, options=options.predict, progress=progress)
+    return _with_evidence(report, against(given, made, row, _size_like(stack, made)))
+
+
+def _examined(stack: ImageStack, card: ModelCard) -> tuple[Note, ...]:
+    """Ask the file doctor, and whether the voxel size suits the model."""
+    size = judge(stack.voxel_size_um, card.voxel_size_um)
+    return tuple(of_findings((size, *examine(stack, expected=card.modality))))
 
 
 def _with_familiarity(report: TrustReport, stack: ImageStack, entry: ModelEntry) -> TrustReport:
@@ -190,13 +218,13 @@ def _with_familiarity(report: TrustReport, stack: ImageStack, entry: ModelEntry)
             f"Whether '{entry.card.id}' has seen images like this one is not known: it keeps no "
             "familiarity file."
         )
-        return _noting(report, "amber", sentence)
+        return _noting(report, Note("amber", "nobody has measured which images this model knows", sentence))
     try:
         found = fitted.familiarity(texture(look(stack, entry.card)))
     except ImageError as problem:  # a flat plane among the ones looked at
-        return _noting(report, "amber", f"How familiar the image is could not be told: {problem}")
-    grade = level_of(found)
-    return replace(_noting(report, grade, of_familiarity(found, grade)), familiarity=found)
+        sentence = f"How familiar the image is could not be told: {problem}"
+        return _noting(report, Note("amber", "the image could not be examined", sentence))
+    return replace(_noting(report, of_familiarity(found, level_of(found))), familiarity=found)
 
 
 def _with_spread(
@@ -204,15 +232,14 @@ def _with_spread(
 ) -> TrustReport:
     errors = None if calibration is None else calibration.expected_error(views.map)
     typical = None if errors is None else float(np.sqrt(np.square(errors, dtype=np.float64).mean()))
-    grade, sentence = of_spread(views.typical, typical, report.units)
     regions = worst_regions(
         views.map if errors is None else errors,
-        Grid(views.voxel_size_um, views.offset_um, _size_like(stack, views.map.ndim, views.voxel_size_um)),
+        Grid(views.voxel_size_um, views.offset_um, _size_like(stack, views)),
         where_views_disagree(views.mean, calibrated=errors is not None),
     )
-    report = _noting(report, grade, sentence)
+    report = _noting(report, of_spread(views.typical, typical, report.units))
     if calibration is not None and calibration.note:
-        report = _noting(report, "green", calibration.note)
+        report = _noting(report, Note("green", "", calibration.note))
     return replace(
         report,
         disagreement=views.typical,
@@ -224,42 +251,23 @@ def _with_spread(
     )
 
 
-def _with_observed(
-    report: TrustReport, observed: ImageStack, prediction: Prediction, stack: ImageStack
-) -> TrustReport:
-    pair = comparable(observed, prediction.stack)
-    r, limit = pearson_r(pair.observed, pair.predicted), ceiling(observed.voxels)
-    share = r / limit if limit > 0 else float("nan")
-    size = pair.voxel_size_um or prediction.voxel_size_um
-    error = pair.predicted - pair.observed
-    smooth = np.abs(error)
-    regions = worst_regions(
-        smooth,
-        Grid(size, (0.0,) * smooth.ndim, _size_like(stack, smooth.ndim, size)),
-        where_it_differs(pair.observed, pair.predicted, size),
+def _with_evidence(report: TrustReport, found: Against) -> TrustReport:
+    return replace(
+        _noting(report, *found.notes),
+        pearson_r=found.pearson_r,
+        ceiling=found.ceiling,
+        r_of_ceiling=found.pearson_r / found.ceiling if found.ceiling > 0 else float("nan"),
+        share=found.share,
+        regions=(*found.regions, *report.regions[:2]),
     )
-    grade, sentences = observed_reasons(r, limit, report.published_r)
-    report = replace(
-        report, pearson_r=r, ceiling=limit, r_of_ceiling=share, regions=(*regions, *report.regions[:2])
-    )
-    for sentence in (*sentences, _counted(pair, size)):
-        report = _noting(report, grade, sentence)
-    return report
 
 
-def _counted(pair: Pair, size_um: tuple[float, ...]) -> str:
-    """Count the objects above Otsu's threshold that both, or one of the two, have."""
-    least = max(8, round(float(np.pi / 6 * LEAST_OBJECT_UM ** len(size_um) / np.prod(size_um))))
-    labels = [label(mask(voxels), min_voxels=least) for voxels in (pair.observed, pair.predicted)]
-    found = match(*labels)
-    return counted(len(found.pairs), len(found.missed), len(found.extra))
+def _noting(report: TrustReport, *notes: Note) -> TrustReport:
+    return replace(report, notes=(*report.notes, *notes))
 
 
-def _noting(report: TrustReport, level: str, sentence: str) -> TrustReport:
-    worst = max(report.level, level, key=LEVELS.index)
-    return replace(report, level=worst, reasons=(*report.reasons, sentence))
-
-
-def _size_like(stack: ImageStack, ndim: int, fallback: tuple[float, ...]) -> tuple[float, ...]:
-    size = stack.voxel_size_um or fallback
+def _size_like(stack: ImageStack, like: Spread | Prediction) -> tuple[float, ...]:
+    """Voxel size of the image with as many axes as what was predicted from it."""
+    size, fallback = stack.voxel_size_um or like.voxel_size_um, like.voxel_size_um
+    ndim = len(fallback)
     return size[-ndim:] if len(size) >= ndim else (fallback[0], *size)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
+from labelfree_core.analysis.published import Published
 from labelfree_core.images.finding import Finding
 from labelfree_core.models.card import Score
 
@@ -17,9 +19,46 @@ _WEAK_R = 0.5
 _SIDE_UM = 3.0
 
 
-def of_findings(findings: Sequence[Finding]) -> tuple[str, tuple[str, ...]]:
+LEVELS = ("green", "amber", "red")
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
     """
-    Turn what the file doctor found into a level and sentences.
+    One thing that was found: how bad it is, its cause in a few plain words, and the sentence with its number.
+
+    ``cause`` fits after "because" and is empty for what never decides a level.
+    """
+
+    level: str
+    cause: str
+    sentence: str
+
+
+def verdict(notes: Sequence[Note]) -> tuple[str, str]:
+    """
+    Sum up all notes: the worst level, and one sentence that a first-year student understands.
+
+    Examples
+    --------
+    >>> verdict([Note("green", "", "Sharp."), Note("amber", "the image looks unusual", "Far off.")])
+    ('amber', 'Look, but do not measure yet, because the image looks unusual. Compare with a stain first.')
+    >>> verdict([])[0]
+    'green'
+    """
+    level = max((note.level for note in notes), key=LEVELS.index, default="green")
+    causes = list(dict.fromkeys(note.cause for note in notes if note.level == level and note.cause))
+    because = f", because {' and '.join(causes[:2])}" if causes else ""
+    if level == "red":
+        return level, f"Do not use this prediction{because}."
+    if level == "amber":
+        return level, f"Look, but do not measure yet{because}. Compare with a stain first."
+    return level, "Nothing speaks against this prediction: no check found a problem."
+
+
+def of_findings(findings: Sequence[Finding]) -> list[Note]:
+    """
+    Turn what the file doctor found into notes.
 
     A severe finding makes red, an improbable or distant voxel size amber; other warnings are told and
     leave the level to the familiarity, which measures what they suspect.
@@ -27,101 +66,128 @@ def of_findings(findings: Sequence[Finding]) -> tuple[str, tuple[str, ...]]:
     Examples
     --------
     >>> of_findings([Finding("focus", "ok", "Sharp."), Finding("stripes", "severe", "Stripes.", "Bad.")])
-    ('red', ('Stripes. Bad.',))
+    [Note(level='red', cause='something is wrong with the image (stripes)', sentence='Stripes. Bad.')]
     """
     order = ("severe", "warning")
-    told = sorted((f for f in findings if f.level in order), key=lambda f: order.index(f.level))
-    level = "green"
-    for finding in told:
-        colour = "amber" if finding.name == "voxel size" else "green"
-        colour = "red" if finding.level == "severe" else colour
-        level = max(level, colour, key=("green", "amber", "red").index)
-    sentences = [" ".join(part for part in (f.what, f.effect, f.advice) if part) for f in told]
+    notes = []
+    for finding in sorted((f for f in findings if f.level in order), key=lambda f: order.index(f.level)):
+        size = finding.name == "voxel size"
+        level = "red" if finding.level == "severe" else "amber" if size else "green"
+        cause = f"something is wrong with the image ({finding.name})"
+        if size:
+            cause = "its pixel size is unknown or does not suit the model"
+        told = " ".join(part for part in (finding.what, finding.effect, finding.advice) if part)
+        notes.append(Note(level, cause, told))
     resampled = [f.what for f in findings if f.name == "voxel size" and f.level in ("ok", "note")]
-    return level, (*sentences, *resampled)
+    return notes + [Note("green", "", sentence) for sentence in resampled]
 
 
-def of_scores(scores: Sequence[Score]) -> tuple[str, str]:
+def of_scores(scores: Sequence[Score]) -> Note:
     """
     Say how good the model itself is: a familiar image makes no weak model strong.
 
     Examples
     --------
-    >>> of_scores((Score("fields", "pearson_r", 6, 0.68, 0.56, 0.79),))
-    ('green', 'On 6 images held out from its training the model reached r 0.68 (0.56 to 0.79).')
+    >>> of_scores((Score("fields", "pearson_r", 6, 0.68, 0.56, 0.79),)).sentence
+    'On 6 images held out from its training the model reached r 0.68 (0.56 to 0.79).'
     """
     found = [score for score in scores if score.metric == "pearson_r"]
     if not found:
-        return "amber", "The model has no score on an image it never saw: check it against a stain first."
+        sentence = "The model has no score on an image it never saw: check it against a stain first."
+        return Note("amber", "nobody has measured how good this model is", sentence)
     best = found[0]
     images = f"{best.n} image{'s' if best.n != 1 else ''}"
     sentence = f"On {images} held out from its training the model reached r {best.median:.2f}"
     sentence += f" ({best.lowest:.2f} to {best.highest:.2f})." if best.n > 1 else "."
     if best.median < _WEAK_R:
-        return "amber", f"{sentence} That is weak: check against a stain before measuring."
-    return "green", sentence
+        sentence = f"{sentence} That is weak: check against a stain before measuring."
+        return Note("amber", "the model is often wrong, also on images of its own kind", sentence)
+    return Note("green", "", sentence)
 
 
-def of_familiarity(familiarity: float, level: str) -> str:
+def of_familiarity(familiarity: float, level: str) -> Note:
     """Say what a familiarity means."""
     number = f"(familiarity {familiarity:.2f}; 1 is like the training images, below 0.5 is unusual)"
+    cause = "the image does not look like those the model learned from"
     if level == "green":
-        return f"The image looks like those the model was trained on {number}."
-    if level == "amber":
-        return (
+        sentence = f"The image looks like those the model was trained on {number}."
+    elif level == "amber":
+        cause = "the image looks a little unlike those the model learned from"
+        sentence = (
             f"The image is unlike most training images of the model {number}. Check focus, contrast and "
             "voxel size, and compare with a stain before measuring."
         )
-    return (
-        f"The model has seen nothing like this image {number}: another kind of image, focus, cells or scale. "
-        "Do not use the prediction without a stain to check it."
-    )
+    else:
+        sentence = (
+            f"The model has seen nothing like this image {number}: another kind of image, focus, cells or "
+            "scale. Do not use the prediction without a stain to check it."
+        )
+    return Note(level, cause, sentence)
 
 
-def of_spread(disagreement: float, expected_error: float | None, units: str) -> tuple[str, str]:
+def of_spread(disagreement: float, expected_error: float | None, units: str) -> Note:
     """Say what the disagreement of the views means; the level is green or amber."""
     found = f"Flipped and rotated views of the image disagree by {disagreement:.0%} of the contrast"
     if not math.isfinite(disagreement):
-        return "amber", "The prediction is flat: nothing was found in the image."
+        sentence = "The prediction is flat: nothing was found in the image."
+        return Note("amber", "the model found nothing in the image", sentence)
     if expected_error is None:
         found += "; what error that means is not calibrated for this model"
     else:
         found += f", which has meant an error of {expected_error:.2f} ({units}) on fields it never saw"
     if disagreement > RESTLESS:
-        return "amber", f"{found}: the model is guessing."
-    return "green", f"{found}." if disagreement <= CALM else f"{found}: look at the map before measuring."
+        cause = "the model changes its mind when the image is turned"
+        return Note("amber", cause, f"{found}: the model is guessing.")
+    rest = "." if disagreement <= CALM else ": look at the map before measuring."
+    return Note("green", "", found + rest)
 
 
-def observed_reasons(r: float, ceiling: float, published_r: float | None) -> tuple[str, tuple[str, ...]]:
+def against_stain(r: float, ceiling: float, row: Published | None, *, painted: bool = False) -> Note:
     """
     Say how a prediction did against its stain, beside the noise ceiling and the paper.
 
+    Parameters
+    ----------
+    r, ceiling : float
+        *ceiling* is NaN where it can't be judged.
+    row : Published or None
+        What the paper reached for the structure.
+    painted : bool
+        Whether the stain is a segmentation.
+
     Examples
     --------
-    >>> observed_reasons(0.66, 0.97, 0.65)[1][0]
-    'Against the stain r is 0.66, 68% of the 0.97 that the noise of the dye image allows.'
+    >>> row = Published("DNA", 0.65, 0.99)
+    >>> against_stain(0.66, 0.97, row).sentence[:74]
+    'Against the stain of this image r is 0.66, 68% of the 0.97 that its noise '
     """
-    sentences = [f"Against the stain r is {r:.2f}; how much its noise allows could not be told."]
+    what = "segmentation" if painted else "stain"
+    sentence = f"Against the {what} of this image r is {r:.2f}"
     if math.isfinite(ceiling) and ceiling > 0:
-        share = f"{r / ceiling:.0%} of the {ceiling:.2f} that the noise of the dye image allows"
-        sentences = [f"Against the stain r is {r:.2f}, {share}."]
-    if published_r is not None:
-        than = "less than" if r < published_r - 0.05 else "more than" if r > published_r + 0.05 else "about"
-        sentences.append(f"That is {than} the {published_r:.2f} which the paper reached for this structure.")
-    return ("green" if r >= 0.4 else "amber" if r >= 0.2 else "red"), tuple(sentences)
+        sentence += f", {r / ceiling:.0%} of the {ceiling:.2f} that its noise allows"
+    elif not painted:
+        sentence += "; how much its noise allows could not be told"
+    sentence += "."
+    if row is not None:
+        gap = r - row.pearson_r
+        than = "less than" if gap < -0.05 else "more than" if gap > 0.05 else "about"
+        kept = " against real stains" if painted else ""
+        sentence += f" That is {than} what the paper reached for {row.structure}{kept} ({row.pearson_r:.2f})."
+    level = "green" if r >= 0.4 else "amber" if r >= 0.2 else "red"
+    return Note(level, f"it hardly matches the {what} of this very image", sentence)
 
 
-def counted(matched: int, missed: int, extra: int) -> str:
+def counted(matched: int, missed: int, extra: int, *, inside: str = "") -> str:
     """
     Say how many objects of the stain were found.
 
     Examples
     --------
     >>> counted(22, 8, 3)
-    'Of 30 objects in the stain 22 were found (IoU 0.5), 8 were missed; 3 predicted ones are not in it.'
+    'Of 30 objects in the stain 22 were found (IoU 0.5) and 8 missed; 3 predicted ones are not in it.'
     """
     total = matched + missed
-    found = f"Of {total} objects in the stain {matched} were found (IoU 0.5), {missed} were missed"
+    found = f"Of {total} objects in the stain{inside} {matched} were found (IoU 0.5) and {missed} missed"
     return f"{found}; {extra} predicted ones are not in it."
 
 

@@ -108,7 +108,7 @@ def _labels(
 
 def _same_grid(stack: ImageStack, other: ImageStack) -> None:
     """Refuse to resample label images: their numbers can't be averaged."""
-    from labelfree_core.analysis.objects import is_labelled
+    from labelfree_core.analysis.segmentation import is_labelled
     from labelfree_core.errors import ImageError
 
     if stack.shape != other.shape and (is_labelled(stack.voxels) or is_labelled(other.voxels)):

@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.json:
         say_json({"file": stack.origin.name, "model_id": entry.card.id, **report.as_dict()})
         return
-    say(f"{stack.origin.name}, {entry.card.id}: {report.level}")
+    say(f"{stack.origin.name}, {entry.card.id}: {report.level}. {report.verdict}")
     for reason in report.reasons:
         say(f"  {reason}")
     for number, region in enumerate(report.regions, start=1):

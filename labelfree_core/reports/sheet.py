@@ -129,7 +129,9 @@ def _panels(signal: ImageStack, prediction: Prediction, observed: ImageStack | N
         _panel(picture(pair.observed, between), pixel, "Observed, maximum projection"),
         _panel(middle, pixel, f"Observed - predicted, mean; blue -{reach:.1f} ... red +{reach:.1f} SD"),
     )
-    return _Panels(tiles, score(pair.observed, pair.predicted, units=pair.units), pair.notes)
+    return _Panels(
+        tiles, score(pair.observed, pair.predicted, noise_ceiling=pair.ceiling, units=pair.units), pair.notes
+    )
 
 
 def _panel(shown: np.ndarray, pixel_um: float | None, caption: str) -> Tile:

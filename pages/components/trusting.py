@@ -50,16 +50,18 @@ def _report(
     _observed: int | None,
     _found: Prediction | None,
 ) -> TrustReport:
-    from labelfree_core.analysis.trust import TrustOptions, trust
+    from labelfree_core.analysis.trust import Evidence, TrustOptions, trust
 
     work = session.current()
     image = work.image
     assert image is not None
     assert image.transmitted is not None
-    stain = None if _observed is None or _found is None else cached.stack(image, _observed)
+    stain = None
+    if _observed is not None and _found is not None:
+        stain = Evidence(cached.stack(image, _observed), prediction=_found)
     options = TrustOptions(extent, running.options(work, "input"))
     signal = cached.stack(image, image.transmitted)
-    return trust(signal, _entry, observed=stain, prediction=_found, options=options)
+    return trust(signal, _entry, observed=stain, options=options)
 
 
 def report(work: Session, entry: ModelEntry, *, extent: str) -> TrustReport:
@@ -78,6 +80,7 @@ def verdict(found: TrustReport) -> None:
     icon, title = LOOKS[found.level]
     with st.container(border=True):
         st.subheader(f"{icon} {title}", anchor=False)
+        st.markdown(f"**{words.plain(found.verdict)}**")
         for reason in found.reasons:
             st.markdown(f"- {words.plain(reason)}")
 

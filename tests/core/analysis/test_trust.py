@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 
@@ -9,8 +10,9 @@ import numpy as np
 import pytest
 
 from labelfree_core.analysis import calibration
-from labelfree_core.analysis.trust import TrustOptions, trust
+from labelfree_core.analysis.trust import Evidence, TrustOptions, trust
 from labelfree_core.cli import main
+from labelfree_core.images.fingerprint import fingerprint
 from labelfree_core.images.stack import ImageStack
 from labelfree_core.inference.prediction import Prediction
 from labelfree_core.models.store import find_model
@@ -58,8 +60,7 @@ def test_a_perfect_prediction_reaches_its_ceiling(stack: ImageStack, cells: Cell
     report = trust(
         stack,
         model_id,
-        observed=ImageStack(cells.stain, SIZE_UM),
-        prediction=predicted,
+        observed=Evidence(ImageStack(cells.stain, SIZE_UM), prediction=predicted),
         options=TrustOptions("none"),
     )
     assert report.pearson_r == pytest.approx(1, abs=1e-4)
@@ -80,8 +81,7 @@ def test_a_nucleus_that_was_missed_is_the_worst_place(stack: ImageStack, cells: 
     report = trust(
         stack,
         model_id,
-        observed=observed,
-        prediction=prediction_of(predicted),
+        observed=Evidence(observed, prediction=prediction_of(predicted)),
         options=TrustOptions("none"),
     )
     first = report.regions[0]
@@ -109,10 +109,36 @@ def test_the_command_answers_in_words_and_in_json(
     words = ["trust", str(cells.file), "--model", model_id, "--observed", "H3342"]
     assert main([*words, "--map", "map.ome.tif"]) == 0
     said = capsys.readouterr().out
-    assert "Against the stain r is" in said
+    assert "Against the stain of this image r is" in said
+    assert ": red. Do not use this prediction" in said
     assert main([*words, "--spread", "none", "--json"]) == 0
     answer = json.loads(capsys.readouterr().out)
     assert answer["level"] in ("amber", "red")
     assert answer["familiarity"] is None
     assert answer["published_r"] == 0.65
     assert answer["spread"] is None
+    assert answer["verdict"].endswith(".")
+    assert answer["training_use"] == "unknown"
+
+
+def test_an_image_that_was_trained_on_is_named_beside_its_score(stack: ImageStack, model_id: str) -> None:
+    entry = find_model(model_id)
+    card = dataclasses.replace(entry.card, images={fingerprint(stack.voxels): "trained"})
+    report = trust(stack, dataclasses.replace(entry, card=card), options=TrustOptions("none"))
+    assert report.training_use == "trained"
+    assert any("was used to train this model: the score flatters it" in reason for reason in report.reasons)
+
+
+def test_a_verdict_is_one_sentence_without_technical_words(stack: ImageStack, model_id: str) -> None:
+    report = trust(stack, model_id, options=TrustOptions("none"))
+    assert report.level == "amber"
+    assert report.verdict == (
+        "Look, but do not measure yet, because nobody has measured how good this model is and nobody has "
+        "measured which images this model knows. Compare with a stain first."
+    )
+    assert report.notes != report.ordered
+    assert [note.level for note in report.ordered] == sorted((note.level for note in report.notes), key=_rank)
+
+
+def _rank(level: str) -> int:
+    return ("red", "amber", "green").index(level)

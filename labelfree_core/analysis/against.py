@@ -1,0 +1,125 @@
+"""A prediction held against the stain of the same field: r, its ceiling, objects, and where they differ."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from labelfree_core.analysis.alignment import Pair, comparable
+from labelfree_core.analysis.correlation import pearson_r
+from labelfree_core.analysis.masks import otsu_threshold
+from labelfree_core.analysis.matching import Matching, match
+from labelfree_core.analysis.objects import find_objects, label
+from labelfree_core.analysis.published import Published
+from labelfree_core.analysis.regions import Grid, Region, worst_regions
+from labelfree_core.analysis.segmentation import is_labelled, is_segmentation
+from labelfree_core.analysis.verdicts import Note, against_stain, counted, where_it_differs
+from labelfree_core.analysis.within import keep_inside
+from labelfree_core.images.stack import ImageStack
+from labelfree_core.inference.prediction import Prediction
+
+# Smaller blobs of a mask are specks and no objects to count.
+LEAST_OBJECT_UM = 3.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evidence:
+    """
+    What a prediction can be held against.
+
+    ``observed`` is the stain of the same field; ``region`` is above zero where it says something, on its
+    grid, and None where that is everywhere; ``prediction`` is one that is there already.
+    """
+
+    observed: ImageStack
+    region: ImageStack | None = None
+    prediction: Prediction | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Against:
+    """How a prediction did: numbers, the worst places, and what to say."""
+
+    pearson_r: float
+    ceiling: float
+    share: float
+    regions: tuple[Region, ...]
+    notes: tuple[Note, ...]
+
+
+def against(
+    evidence: Evidence, prediction: Prediction, row: Published | None, grid: tuple[float, ...]
+) -> Against:
+    """
+    Hold a prediction against its stain.
+
+    Parameters
+    ----------
+    evidence : Evidence
+    prediction : Prediction
+    row : Published or None
+        What the paper reached for the structure.
+    grid : tuple of float
+        Voxel size of the image that positions are to be told in, in um.
+
+    Returns
+    -------
+    against : Against
+
+    Raises
+    ------
+    ImageError
+        If the two can't be laid on one grid.
+    """
+    pair = comparable(evidence.observed, prediction.stack, region=evidence.region)
+    size = pair.voxel_size_um or prediction.voxel_size_um
+    inside = slice(None) if pair.region is None else pair.region
+    r = pearson_r(pair.observed[inside], pair.predicted[inside])
+    error = np.abs(pair.predicted - pair.observed)
+    if pair.region is not None:
+        error[~pair.region] = 0
+    regions = worst_regions(
+        error,
+        Grid(size, (0.0,) * error.ndim, grid),
+        where_it_differs(pair.observed, pair.predicted, size),
+    )
+    painted = is_segmentation(evidence.observed.voxels)
+    share = 1.0 if pair.region is None else float(pair.region.mean())
+    limited = f" inside the region ({share:.0%} of the field)" if pair.region is not None else ""
+    found = matched_objects(evidence.observed, pair)
+    objects = counted(len(found.pairs), len(found.missed), len(found.extra), inside=limited)
+    notes = (against_stain(r, pair.ceiling, row, painted=painted), Note("green", "", objects))
+    return Against(r, pair.ceiling, share, regions, notes)
+
+
+def matched_objects(observed: ImageStack, pair: Pair) -> Matching:
+    """
+    Pair the objects of stain and prediction: the stain's own labels where it has them, else Otsu's.
+
+    Inside a region of interest thresholds are those of its voxels, and only objects that lie mostly in it
+    count.
+
+    Parameters
+    ----------
+    observed : ImageStack
+        As it was read.
+    pair : Pair
+        The same, and the prediction, on one grid.
+    """
+    size = pair.voxel_size_um or (1.0,) * pair.observed.ndim
+    least = max(8, round(float(np.pi / 6 * LEAST_OBJECT_UM ** len(size) / np.prod(size))))
+    labelled = is_labelled(observed.voxels) and observed.shape == pair.observed.shape
+    # Labels keep touching cells apart, so that the prediction has to be cut at its waists to be their like.
+    method = "watershed" if labelled else "connected"
+    truth = find_objects(observed.voxels) if labelled else _above(pair, pair.observed, least, method)
+    guess = _above(pair, pair.predicted, least, method)
+    if pair.region is not None:
+        truth, guess = keep_inside(truth, pair.region), keep_inside(guess, pair.region)
+    return match(truth, guess)
+
+
+def _above(pair: Pair, voxels: np.ndarray, least: int, method: str) -> np.ndarray:
+    """Label what lies above Otsu's threshold of what counts."""
+    threshold = otsu_threshold(voxels if pair.region is None else voxels[pair.region])
+    return label(voxels > threshold, method=method, min_voxels=least, voxel_size_um=pair.voxel_size_um)
