@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import copy
 import logging
-import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +21,7 @@ from labelfree_core.inference.cost import Cost, cost
 from labelfree_core.inference.folding import folded
 from labelfree_core.inference.interruptible import WorkCallback, interruptible, reporting
 from labelfree_core.inference.memory import free_memory, keep_large_buffers
+from labelfree_core.inference.speed import Pace, measure
 from labelfree_core.inference.streaming import CHOICES, WHOLE, Streaming, run_unet
 from labelfree_core.models.unet import FNet
 
@@ -120,7 +120,7 @@ class Engine:
         self.dtype = "float16" if device == "cuda" else "float32"
         self._costs: dict[tuple[tuple[int, ...], Streaming], Cost] = {}
         self._ghost: nn.Module | None = None
-        self.flops_per_second: float | None = None
+        self._pace: Pace | None = None
 
     def run(
         self,
@@ -199,26 +199,16 @@ class Engine:
             )
         return self._costs[key]
 
-    def speed(self) -> float:
-        """Floating point operations a second: of the last prediction, else of a short trial run."""
-        if self.flops_per_second is None:
-            image = np.zeros(self._trial_shape(), np.float32)
-            seconds = []
-            for _ in range(3):  # the first prepares the kernels; the fastest was least disturbed
-                start = time.perf_counter()
-                self.run(image)
-                seconds.append(time.perf_counter() - start)
-            self.flops_per_second = self.cost(image.shape).flops / max(min(seconds), 1e-6)
-        return self.flops_per_second
+    def pace(self) -> Pace:
+        """Return how long work takes on this machine: from short trials, corrected by the last prediction."""
+        if self._pace is None:
+            self._pace = measure(self)
+        return self._pace
 
-    def _trial_shape(self) -> tuple[int, ...]:
-        """Return a size of a few GFLOP: long enough to tell, short enough to wait for."""
-        for side in (32, 64, 128, 256):
-            sides = (16, side, side)[-self.ndim :]
-            shape = tuple(-(-n // d) * d for n, d in zip(sides, self.divisor, strict=True))
-            if self.cost(shape).flops > 2e9:
-                break
-        return shape
+    def learn(self, flops: int, pieces: int, seconds: float) -> None:
+        """Correct the pace by a prediction that took *seconds*; costs nothing."""
+        if self._pace is not None:
+            self._pace = self._pace.corrected(self._pace.seconds(flops, pieces), seconds)
 
 
 def _apply(network: nn.Module, x: Tensor, how: Streaming) -> Tensor:

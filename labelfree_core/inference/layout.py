@@ -42,6 +42,11 @@ class Layout:
     peak_bytes: int
 
     @property
+    def pieces(self) -> int:
+        """How often the network runs."""
+        return len(self.tiles) * self.repeats
+
+    @property
     def exact(self) -> bool:
         """Whether nothing was cut."""
         return len(self.tiles) == 1

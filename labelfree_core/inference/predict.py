@@ -17,17 +17,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from labelfree_core.errors import PredictionError
 from labelfree_core.images.resample import resize_shape
 from labelfree_core.images.stack import ImageStack
+from labelfree_core.inference.estimating import estimate
 from labelfree_core.inference.memory import budget, give_back
 from labelfree_core.inference.options import Estimate, PredictOptions, Progress, ProgressCallback
-from labelfree_core.inference.padding import Padding, pad
+from labelfree_core.inference.padding import pad
 from labelfree_core.inference.prediction import Prediction
-from labelfree_core.inference.preparing import as_volume, crop, find_scale, prepare, prepare_observed
+from labelfree_core.inference.preparing import (
+    as_volume,
+    check_size,
+    crop,
+    find_scale,
+    prepare,
+    prepare_observed,
+)
 from labelfree_core.inference.recording import Record, write_recipe
 from labelfree_core.models.store import ModelEntry, find_model
-from labelfree_core.settings import Settings
 
 if TYPE_CHECKING:
     from labelfree_core.inference.running import Reporter
@@ -45,8 +51,6 @@ __all__ = [
 
 _LOG = logging.getLogger(__name__)
 _DEFAULTS = PredictOptions()
-# What resizing costs beside the network, from docs/performance.md: seconds and bytes a voxel.
-_RESIZE_S, _RESIZE_BYTES = 4e-8, 12
 
 
 def predict(
@@ -120,7 +124,7 @@ def predict_many(
     from labelfree_core.inference.running import Reporter
 
     entries = [find_model(model) if not isinstance(model, ModelEntry) else model for model in models]
-    _check_size(stack)
+    check_size(stack)
     for entry in entries:
         find_scale(as_volume(stack, entry.card), entry.card)
     whole = Reporter(progress)
@@ -131,45 +135,6 @@ def predict_many(
     if progress is not None:
         progress(Progress(1.0, 0.0, "Done"))
     return tuple(done)
-
-
-def estimate(
-    stack: ImageStack, model: ModelEntry | str | Path, *, options: PredictOptions = _DEFAULTS
-) -> Estimate:
-    """
-    Tell what a prediction will take, before it starts.
-
-    Parameters
-    ----------
-    stack, model, options
-        As in :func:`predict`.
-
-    Returns
-    -------
-    estimate : Estimate
-        The first call for a model runs it once on a tiny image to learn the machine's speed.
-
-    Raises
-    ------
-    PredictionError
-        What :func:`predict` would raise about the image, the model or the memory.
-    """
-    from labelfree_core.inference.engines import get_engine
-    from labelfree_core.inference.layout import layout
-
-    entry = model if isinstance(model, ModelEntry) else find_model(model)
-    _check_size(stack)
-    volume = as_volume(stack, entry.card)
-    scale = find_scale(volume, entry.card)
-    engine = get_engine(entry, options.device, options.engine)
-    shape = tuple(max(1, round(n * f)) for n, f in zip(volume.shape, scale.factors, strict=True))
-    padding = Padding.to_multiples(shape, engine.divisor)
-    planned = layout(engine, padding.shape, budget(engine.device, options.memory_bytes), options.tile)
-    around = stack.voxels.size if any(factor != 1 for factor in scale.factors) else 0
-    seconds = planned.flops / engine.speed() + _RESIZE_S * around
-    peak = max(planned.peak_bytes, _RESIZE_BYTES * around)
-    warnings = (*scale.notes, *padding.notes())
-    return Estimate(seconds, peak, len(planned.tiles) * planned.repeats, engine.device, warnings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,12 +204,3 @@ def _ready(
         voxels, offset = crop(voxels, divisor)
     assert prepared.voxel_size_um is not None  # prepare refuses an image without
     return _Ready(voxels, prepared.voxel_size_um, offset)
-
-
-def _check_size(stack: ImageStack) -> None:
-    limit = Settings.read().max_mvoxels
-    if stack.voxels.size > limit * 1e6:
-        raise PredictionError(
-            f"{stack.origin.name} has {stack.voxels.size / 1e6:.0f} million voxels; this installation takes "
-            f"{limit:.0f} million. Crop the image, or ask the operator to raise LABELFREE_MAX_MVOXELS."
-        )

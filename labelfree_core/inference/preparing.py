@@ -12,6 +12,7 @@ from labelfree_core.images.intensity import flatten, standardise
 from labelfree_core.images.resample import resize_published
 from labelfree_core.images.stack import ImageStack
 from labelfree_core.models.card import ModelCard
+from labelfree_core.settings import Settings
 
 # Width of the blur that takes uneven lighting out: wider than a cell, narrower than a field.
 FLATTEN_SIGMA_UM = 20.0
@@ -162,6 +163,23 @@ def crop(
         )
     offset = tuple((n - size) // 2 for n, size in zip(voxels.shape, sizes, strict=True))
     return voxels[tuple(slice(o, o + s) for o, s in zip(offset, sizes, strict=True))], offset
+
+
+def check_size(stack: ImageStack) -> None:
+    """
+    Refuse an image that is larger than this installation takes.
+
+    Raises
+    ------
+    PredictionError
+        With the limit and who may raise it.
+    """
+    limit = Settings.read().max_mvoxels
+    if stack.voxels.size > limit * 1e6:
+        raise PredictionError(
+            f"{stack.origin.name} has {stack.voxels.size / 1e6:.0f} million voxels; this installation takes "
+            f"{limit:.0f} million. Crop the image, or ask the operator to raise LABELFREE_MAX_MVOXELS."
+        )
 
 
 def _check(stack: ImageStack) -> None:

@@ -118,7 +118,7 @@ def run(
             allowed = OVERHEAD + (min(allowed, planned.peak_bytes) - OVERHEAD) // 2
             _LOG.info("allocation failed", extra={"retries": retries, "allowed_bytes": allowed})
             continue
-        engine.flops_per_second = planned.flops / max(time.perf_counter() - begun, 1e-6)
+        engine.learn(planned.flops, planned.pieces, time.perf_counter() - begun)
         return Run(result, planned, retries)
 
 
@@ -126,7 +126,7 @@ def _run_tiles(
     engine: Engine, image: npt.NDArray[np.float32], planned: Layout, reporter: Reporter
 ) -> npt.NDArray[np.float32]:
     total = np.zeros(image.shape, np.float32)
-    pieces = len(planned.tiles) * planned.repeats
+    pieces = planned.pieces
     on_work = reporter.working(planned.flops, "Predicting" if pieces == 1 else f"Predicting {pieces} pieces")
     planes = planned.repeats > 1 or image.ndim > engine.ndim
     pairs = zip(image, total, strict=True) if planes else [(image, total)]

@@ -1,0 +1,155 @@
+"""Times told before a run: from processor time, so that a busy machine does not lengthen them."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from labelfree_core.images.stack import ImageStack
+from labelfree_core.inference import estimating
+from labelfree_core.inference.cost import Cost
+from labelfree_core.inference.engine import Engine
+from labelfree_core.inference.handover import Ask, Wish
+from labelfree_core.inference.options import PredictOptions
+from labelfree_core.inference.predict import estimate
+from labelfree_core.inference.speed import Pace, fit, measure
+from labelfree_core.models.compact import Compact2d, Compact3d
+from labelfree_core.models.store import ModelEntry
+from labelfree_core.models.unet import FNet
+from tests.core.inference.conftest import shake
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def test_the_line_goes_through_both_trials() -> None:
+    pace = fit((1e9, 0.5), (5e9, 1.3))
+    assert pace.seconds(1e9) == pytest.approx(0.5)
+    assert pace.seconds(5e9) == pytest.approx(1.3)
+    assert pace.seconds(10e9, pieces=4) == pytest.approx(4 * 0.3 + 2.0)
+
+
+def test_a_disturbed_small_trial_gives_way_to_the_large_one() -> None:
+    assert fit((1e9, 2.0), (5e9, 1.0)) == Pace(0.0, 0.2e-9)
+
+
+class Machine:
+    """An engine whose runs take exactly 0.1 s and 1 s for each GFLOP on a clock of its own."""
+
+    device, ndim, divisor = "cpu", 2, (8, 8)
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def cost(self, shape: tuple[int, ...]) -> Cost:
+        return Cost(int(np.prod(shape)) * 100_000, 0)
+
+    def run(self, image: np.ndarray) -> np.ndarray:
+        self.now += 0.1 + self.cost(image.shape).flops / 1e9
+        return image
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_overhead_and_speed_are_told_apart() -> None:
+    machine = Machine()
+    pace = measure(machine, lambda: machine.now)  # type: ignore[arg-type]
+    assert pace.seconds_a_piece == pytest.approx(0.1)
+    assert pace.seconds_a_flop == pytest.approx(1e-9)
+
+
+def test_more_threads_are_faster_but_not_by_their_number() -> None:
+    machine, threads = Machine(), torch.get_num_threads()
+    try:
+        torch.set_num_threads(4)
+        pace = measure(machine, lambda: machine.now)  # type: ignore[arg-type]
+        assert torch.get_num_threads() == 4
+    finally:
+        torch.set_num_threads(threads)
+    assert 2 < 1e-9 / pace.seconds_a_flop < 4
+
+
+def test_waiting_for_a_busy_machine_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    engine = Engine(shake(Compact2d(widths=(8, 16))))
+    true_run = engine.run
+
+    def interrupted(image: np.ndarray) -> np.ndarray:
+        time.sleep(0.4)
+        return true_run(image)
+
+    monkeypatch.setattr(engine, "run", interrupted)
+    assert measure(engine).seconds_a_piece < 0.2
+
+
+@pytest.mark.usefixtures("one_thread")
+@pytest.mark.parametrize(
+    ("network", "shape"),
+    [
+        (lambda: FNet(mult_chan=16, depth=3), (32, 128, 128)),
+        (lambda: Compact3d(widths=(32, 64)), (16, 256, 256)),
+        (lambda: Compact2d(widths=(32, 64)), (1024, 1024)),
+    ],
+)
+def test_the_time_told_is_within_a_factor_of_one_and_a_half(
+    network: Callable[[], torch.nn.Module], shape: tuple[int, ...]
+) -> None:
+    torch.manual_seed(0)
+    engine = Engine(shake(network()))
+    image = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    engine.run(image)  # the memory it needs is mapped now
+    ratios = []
+    for _ in range(3):  # processor time too is disturbed, by neighbours in the caches
+        told = measure(engine).seconds(engine.cost(shape).flops)
+        start = time.thread_time()
+        engine.run(image)
+        ratios.append(told / (time.thread_time() - start))
+    assert any(1 / 1.5 < ratio < 1.5 for ratio in ratios), ratios
+
+
+def test_a_prediction_corrects_the_time_of_the_next() -> None:
+    torch.manual_seed(0)
+    engine = Engine(shake(Compact2d(widths=(8, 16))))
+    told = engine.pace().seconds(1e9)
+    engine.learn(int(1e9), 1, 1.6 * told)
+    assert engine.pace().seconds(1e9) == pytest.approx(1.6 * told)
+    engine.learn(int(1e9), 1, 100 * told)  # one that had to wait for others counts little
+    assert engine.pace().seconds(1e9) <= 2 * 1.6 * told
+
+
+def test_the_pages_need_no_pytorch_to_tell_a_time() -> None:
+    code = "import sys, labelfree_core.inference.estimating; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+def test_the_worker_tells_what_the_library_tells(
+    make_model: Callable[..., ModelEntry], make_stack: Callable[..., ImageStack], tmp_path: Path
+) -> None:
+    entry, stack = make_model(), make_stack((5, 16, 16))
+    np.save(tmp_path / "input.npy", stack.voxels)
+    about = {
+        "voxel_size_um": list(stack.voxel_size_um or ()),
+        "origin": asdict(stack.origin),
+        "units": stack.units,
+        "shape": list(stack.shape),
+    }
+    wish = Wish(Ask(str(entry.folder), PredictOptions(device="cpu"), "estimate"), tmp_path, about)
+    sent = json.loads(json.dumps(estimating.answer(wish, lambda _progress: None)))
+    found = estimating.read(sent, tmp_path)
+    wanted = estimate(stack, entry, options=PredictOptions(device="cpu"))
+    assert found.seconds == pytest.approx(wanted.seconds)
+    assert (found.tiles, found.device, found.warnings) == (wanted.tiles, wanted.device, wanted.warnings)
+    assert any("mirrored planes" in warning for warning in found.warnings)
