@@ -43,7 +43,7 @@ def queue(work: Session) -> PredictionService:
     running = service()
     if not work.queued:
         work.queued = True
-        weakref.finalize(work, running.leave, work.owner)
+        work.farewell.append(weakref.finalize(work, running.leave, work.owner))
     return running
 
 

@@ -8,7 +8,7 @@ from typing import NoReturn
 import streamlit as st
 
 from labelfree_core import __version__
-from pages.components import links, running, session
+from pages.components import leaving, links, running, session
 from pages.components.session import Opened, Session
 
 # A file: an icon by name would be fetched from another computer.
@@ -68,6 +68,7 @@ def page(name: str, title: str, lead: str) -> Session:
     st.title(title)
     st.html(f'<div class="lf-lead">{lead}</div>')
     work = session.current()
+    leaving.watch(work)
     running.collect(work)
     return work
 

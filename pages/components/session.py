@@ -137,10 +137,20 @@ class Session:
     linked_model: str = ""
     linked_z: int | None = None
     queued: bool = False
+    closed: bool = False
+    farewell: list[weakref.finalize] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         # An upload lives in this folder once, not in memory, and goes when the session goes.
-        weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
+        self.farewell.append(weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True))
+
+    def close(self) -> None:
+        """Let go of everything; the person left. Who comes back begins anew."""
+        self.closed, self.image = True, None
+        for held in (self.predictions, self.jobs, self.batch, self.fetches):
+            held.clear()
+        for last in self.farewell:
+            last()
 
     def result(self, model: str) -> Prediction | None:
         """Return the prediction of this model for the open image at the chosen grid, if there is one."""
@@ -178,6 +188,6 @@ class Session:
 
 def current() -> Session:
     """Return this browser tab's session; an empty one on the first visit."""
-    if KEY not in st.session_state:
+    if KEY not in st.session_state or st.session_state[KEY].closed:
         st.session_state[KEY] = Session()
     return st.session_state[KEY]

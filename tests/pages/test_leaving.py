@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import gc
+import weakref
 from collections.abc import Callable
 
+import pytest
 from streamlit.testing.v1 import AppTest
+
+from pages.components import leaving
+from pages.components.session import Session
 
 from .conftest import Worker, press
 
@@ -31,4 +36,74 @@ def test_the_queue_tells_when_it_is_ones_turn(open_app: Open, worker: Worker) ->
     worker.ahead = (2, 95.0)
     app = press(open_app("predict", sample="cells"), "Predict")
     shown = [element.proto.text for element in app.get("progress")]
-    assert shown == ["dna-test-3d: 2 others come first, starts in about 2 min"]
+    assert [text.replace("*", "") for text in shown] == [
+        "dna-test-3d: 2 others come first, starts in about 2 min"
+    ]
+
+
+class Connections:
+    """Stands for Streamlit's runtime: who is connected."""
+
+    def __init__(self, *numbers: str) -> None:
+        self.numbers = set(numbers)
+
+    def is_active_session(self, number: str) -> bool:
+        return number in self.numbers
+
+
+@pytest.fixture
+def connections(monkeypatch: pytest.MonkeyPatch) -> Connections:
+    here = Connections("ann", "bob")
+    monkeypatch.setattr(leaving.runtime, "exists", lambda: True)
+    monkeypatch.setattr(leaving.runtime, "get_instance", lambda: here)
+    return here
+
+
+def test_a_tab_that_stays_away_is_closed_and_the_others_are_not(connections: Connections) -> None:
+    watch, ann, bob = leaving.Watch(), Session(), Session()
+    watch.add("ann", ann)
+    watch.add("bob", bob)
+    said = []
+    ann.farewell.append(weakref.finalize(ann, said.append, ann.owner))
+    connections.numbers.discard("ann")
+    watch.look_once(60)
+    assert not ann.closed  # a lost connection may come back
+    watch.look_once(0)
+    assert ann.closed
+    assert not ann.path.exists()
+    assert said == [ann.owner]
+    assert not bob.closed
+    assert bob.path.is_dir()
+
+
+def test_who_comes_back_in_time_finds_everything(connections: Connections) -> None:
+    watch, ann = leaving.Watch(), Session()
+    watch.add("ann", ann)
+    connections.numbers.discard("ann")
+    watch.look_once(60)
+    connections.numbers.add("ann")
+    watch.look_once(0)
+    connections.numbers.discard("ann")
+    watch.look_once(60)
+    assert not ann.closed
+
+
+def test_the_watch_keeps_no_session_alive(connections: Connections) -> None:
+    watch, ann = leaving.Watch(), Session()
+    watch.add("ann", ann)
+    folder = ann.path
+    del ann
+    gc.collect()
+    assert not folder.exists()
+    connections.numbers.clear()
+    watch.look_once(60)
+    assert not watch._guests
+
+
+def test_who_comes_back_too_late_begins_anew(open_app: Open) -> None:
+    app = open_app("predict", sample="cells")
+    before = app.session_state["work"]
+    before.close()
+    app.run()
+    assert not app.exception
+    assert app.session_state["work"] is not before

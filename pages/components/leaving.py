@@ -1,0 +1,77 @@
+"""
+Frees what a closed tab leaves behind.
+
+Streamlit keeps the session of a tab that is gone for the case that it comes back, and drops it for good only
+when the next visitor goes: on a quiet server that may be never. So one thread looks who is still connected.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import weakref
+from dataclasses import dataclass, field
+
+import streamlit as st
+from streamlit import config, runtime
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+from pages.components.session import Session
+
+LOOK_EVERY_S = 5.0
+
+
+@dataclass(slots=True)
+class Guest:
+    """A session of Streamlit, what our own one holds, and when it was last connected."""
+
+    work: weakref.ref[Session]
+    seen: float = field(default_factory=time.monotonic)
+
+
+class Watch:
+    """The thread, and whom it looks after. A session is only named here, never kept alive."""
+
+    def __init__(self) -> None:
+        self._guests: dict[str, Guest] = {}
+        self._lock = threading.Lock()
+        threading.Thread(target=self._look, name="labelfree-leaving", daemon=True).start()
+
+    def add(self, number: str, work: Session) -> None:
+        """Look after one session."""
+        with self._lock:
+            known = self._guests.get(number)
+            if known is None or known.work() is not work:
+                self._guests[number] = Guest(weakref.ref(work))
+
+    def look_once(self, patience_s: float) -> None:
+        """Close the sessions that have been without a connection for so long."""
+        now = time.monotonic()
+        with self._lock:
+            guests = list(self._guests.items())
+        for number, guest in guests:
+            work = guest.work()
+            if runtime.exists() and runtime.get_instance().is_active_session(number):
+                guest.seen = now
+            elif work is None or now - guest.seen > patience_s:
+                with self._lock:
+                    self._guests.pop(number, None)
+                if work is not None:
+                    work.close()
+
+    def _look(self) -> None:
+        while True:
+            time.sleep(LOOK_EVERY_S)
+            self.look_once(float(config.get_option("server.disconnectedSessionTTL")))
+
+
+@st.cache_resource(show_spinner=False)
+def _watch() -> Watch:
+    return Watch()
+
+
+def watch(work: Session) -> None:
+    """Look after this visitor's session from now on."""
+    context = get_script_run_ctx()
+    if runtime.exists() and context is not None:
+        _watch().add(context.session_id, work)
