@@ -29,7 +29,9 @@ class Row:
     channel is above zero. ``group`` must not be split between training and scoring; ``split`` is
     ``"train"``, ``"held-out"`` or ``"spatial"`` (the right quarter of the field is held out). ``weight``
     is how often the field is drawn, against others; planes further than ``empty_beyond_um`` above or below
-    all that the targets of the field mark hold none of the structures. ``kind`` says what the target is:
+    all that the targets of the field mark hold none of the structures. ``shift_px`` says by how far, in
+    pixels of the file in y and x, the target lies from the image; it is moved back. ``kind`` says what the
+    target is:
 
     - ``"intensity"``: a stain
     - ``"level"``: a stain without noise or background, as a simulation gives it
@@ -53,6 +55,7 @@ class Row:
     split: str = "train"
     weight: float = 1.0
     empty_beyond_um: float | None = None
+    shift_px: tuple[int, int] = (0, 0)
 
 
 def read_table(path: str | Path, *, root: str | Path | None = None) -> tuple[Row, ...]:
@@ -93,6 +96,7 @@ def _row(line: dict[str, str | None], where: str, root: Path) -> Row:
         group=given.get("group") or given["image"],
         weight=next(iter(_numbers(given.get("weight", ""), where)), 1.0),
         empty_beyond_um=next(iter(_numbers(given.get("empty_beyond_um", ""), where)), None),
+        shift_px=_shift(given.get("shift_px", ""), where),
     )
     if row.kind not in KINDS or row.split not in SPLITS:
         raise ImageError(
@@ -113,6 +117,17 @@ def _numbers(text: str, where: str) -> tuple[float, ...]:
     if any(not np.isfinite(value) or value < 0 for value in found):
         raise ImageError(f"{where} has '{text[:40]}' where a number is needed, 0 or more. Correct it.")
     return found
+
+
+def _shift(text: str, where: str) -> tuple[int, int]:
+    try:
+        y, x = (int(part) for part in (text or "0 0").replace(",", " ").split())
+    except ValueError as problem:
+        raise ImageError(
+            f"{where} has the shift_px '{text[:40]}'; two whole numbers are needed, such as '8 -3' for a "
+            "target that lies 8 pixels down and 3 to the left. Correct it."
+        ) from problem
+    return y, x
 
 
 def read_channel(path: Path, channel: str, voxel_size_um: tuple[float, ...] | None) -> ImageStack:

@@ -78,19 +78,37 @@ def target_of(row: Row, image: ImageStack, shape: tuple[int, ...], card: ModelCa
             f"{row.target.name} has {stack.shape} voxels and its image {image.shape}; a pair shows the same "
             "voxels twice."
         )
-    known, marked = np.ones(shape, bool), np.zeros(0, bool)
+    stack, marked = moved_back(stack, row.shift_px), np.zeros(0, bool)
+    known = _resized(seen(image.shape, row.shift_px), shape) > WHOLLY
     if row.known_channel:
         allowed = np.asarray(read_channel(row.target, row.known_channel, image.voxel_size_um).voxels) != 0
         marked = _planes(allowed)
         if row.kind == "surface":  # the voxels just outside belong to the outline's background
             allowed = ndimage.binary_dilation(allowed, ndimage.generate_binary_structure(allowed.ndim, 1))
-        known = _resized(allowed, shape) > WHOLLY
+        known &= _resized(np.roll(allowed, _back(row.shift_px), (-2, -1)), shape) > WHOLLY
     if row.kind == "intensity":
         return Target(_stain(stack, card), known, False, marked)
     drawn = np.asarray(stack.voxels, np.float32)
     if row.kind == "level":
         return Target(_level(drawn, shape), known, False, marked)
     return _drawn(row.kind, drawn, known, marked)
+
+
+def moved_back(stack: ImageStack, shift_px: tuple[int, int]) -> ImageStack:
+    """Move a target that lies *shift_px* (y, x) from its image onto it; what leaves comes in again beyond."""
+    return stack.with_voxels(np.roll(stack.voxels, _back(shift_px), (-2, -1))) if any(shift_px) else stack
+
+
+def seen(shape: tuple[int, ...], shift_px: tuple[int, int]) -> Mask:
+    """Say which voxels of an image a target that lay *shift_px* (y, x) from it shows."""
+    inside = np.zeros(shape, bool)
+    y, x = (slice(max(0, -by), n - max(0, by)) for by, n in zip(shift_px, shape[-2:], strict=True))
+    inside[..., y, x] = True
+    return inside
+
+
+def _back(shift_px: tuple[int, int]) -> tuple[int, int]:
+    return -shift_px[0], -shift_px[1]
 
 
 def _stain(stack: ImageStack, card: ModelCard) -> Array:

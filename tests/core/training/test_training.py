@@ -22,7 +22,7 @@ from labelfree_core.training.augment import Augmentation, draw
 from labelfree_core.training.fit import FitSettings, TrainingStopped, fit, split_outputs
 from labelfree_core.training.losses import segmentation_loss, stain_loss
 from labelfree_core.training.pairs import Pair, load_pairs, read_table
-from labelfree_core.training.registration import shift_px
+from labelfree_core.training.registration import find_shift, judge
 from labelfree_core.training.sampling import pool
 from labelfree_core.training.targets import surface
 
@@ -187,10 +187,44 @@ def test_a_network_of_two_outputs_is_cut_into_two_models() -> None:
         torch.testing.assert_close(single(x)[:, 0], joint(x)[:, at])
 
 
-def test_a_shift_between_the_cameras_is_found() -> None:
-    image, target = blobs(1, (320, 320))
-    y, x = shift_px(image, np.roll(target, (6, -4), (0, 1)))
-    assert (y, x) == pytest.approx((-6, 4), abs=1.5)
+def discs(side: int) -> tuple[np.ndarray, np.ndarray]:
+    """Nuclei, and an image where each has a dark rim."""
+    rng = np.random.default_rng(4)
+    target = np.zeros((side, side), np.float32)
+    y, x = np.mgrid[:side, :side]
+    for _ in range(side * side // 1600):
+        at, radius = rng.uniform(0, side, 2), rng.uniform(6, 11)
+        target[np.hypot(y - at[0], x - at[1]) < radius] = 1
+    rim = ndimage.gaussian_gradient_magnitude(target, 1.5)
+    image = 1000 - 200 * rim + 30 * ndimage.gaussian_filter(target, 2) + rng.normal(0, 8, target.shape)
+    return image.astype(np.float32), target
+
+
+@pytest.mark.parametrize("moved", [(6, -4), (-9, 0), (0, 5)])
+def test_a_shift_between_the_cameras_is_found_and_moved_back(table: Path, moved: tuple[int, int]) -> None:
+    image, target = discs(320)
+    found = find_shift(image, np.roll(target, moved, (0, 1)))
+    assert (found.y_px, found.x_px) == pytest.approx(moved, abs=1)
+    assert found.sure
+    assert "lie" in judge(found, 0.5).what
+    assert judge(found).level == "warning"
+    field = ImageStack(np.roll(blobs(0)[1], moved, (0, 1)), (0.5, 0.5))
+    write_stack(table.parent / "moved.ome.tif", field)
+    row = read_table(table)[0]
+    right = load_pairs([row], [CARD])[0]
+    back = load_pairs([replace(row, target=table.parent / "moved.ome.tif", shift_px=moved)], [CARD])[0]
+    assert 0.8 < back.known.mean() < 1
+    np.testing.assert_allclose(back.targets[back.known], right.targets[back.known], atol=1e-5)
+
+
+@pytest.mark.parametrize("side", [48, 200])
+def test_what_lies_right_or_shows_nothing_is_no_shift(side: int) -> None:
+    image, target = discs(side)
+    assert not find_shift(image, target).sure
+    noise = np.random.default_rng(5).normal(size=image.shape).astype(np.float32)
+    nothing = find_shift(noise, target)
+    assert not nothing.sure
+    assert judge(nothing).level == "note"
 
 
 def test_one_command_trains_scores_and_saves_a_model(
