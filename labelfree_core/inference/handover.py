@@ -22,7 +22,10 @@ from labelfree_core.inference.prediction import Prediction
 
 Message = dict[str, object]
 # Names, not imports: some of these build on the whole of this package, and each is loaded where it is needed.
-KINDS = {"predict": "labelfree_core.inference.handover"}
+KINDS = {
+    "predict": "labelfree_core.inference.handover",
+    "estimate": "labelfree_core.inference.estimating",
+}
 
 
 @dataclass(frozen=True, slots=True)

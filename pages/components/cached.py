@@ -17,11 +17,14 @@ import streamlit as st
 from labelfree_core.analysis.alignment import Pair, align_grids, comparable
 from labelfree_core.analysis.display import limits, merge, picture
 from labelfree_core.analysis.scores import Scores, scores
+from labelfree_core.errors import PredictionError
 from labelfree_core.images import health, voxelsize
 from labelfree_core.images.health import Finding
 from labelfree_core.images.proposal import propose
 from labelfree_core.images.reading import ImageFile, open_image, thumbnail
 from labelfree_core.images.stack import ImageStack
+from labelfree_core.inference.handover import Ask
+from labelfree_core.inference.jobs import JobState
 from labelfree_core.inference.options import Estimate, PredictOptions
 from labelfree_core.inference.prediction import Prediction
 from labelfree_core.inference.service import PredictionService
@@ -131,23 +134,39 @@ def voxel_finding(opened: Opened, entry: ModelEntry) -> Finding | None:
     return voxelsize.judge(opened.voxel_size_um, entry.card.voxel_size_um)
 
 
-@st.cache_resource(show_spinner="Estimating time and memory …", max_entries=64)
-def _estimate(
-    shape: tuple[int, ...], size: tuple[float, ...] | None, sha256: str, device: str, _entry: ModelEntry
-) -> Estimate:
-    from labelfree_core.inference.predict import (
-        estimate,
-    )  # starts PyTorch: only when somebody is about to predict
+def estimate(work: Session, entry: ModelEntry) -> Estimate | None:
+    """
+    Say what predicting the open image will take; None until the worker has told.
 
-    # A stand-in without memory of its own: what a prediction costs depends on the shape alone.
-    empty = ImageStack(np.broadcast_to(np.zeros((), np.uint16), shape), size)
-    return estimate(empty, _entry, options=PredictOptions(device=device))
-
-
-def estimate(opened: Opened, entry: ModelEntry, device: str) -> Estimate:
-    """Say what predicting the open image will take."""
-    shape = tuple(opened.sizes.get(axis, 1) for axis in ("ZYX" if opened.is_stack else "YX"))
-    return _estimate(shape, opened.voxel_size_um, entry.card.sha256, device, entry)
+    Raises
+    ------
+    PredictionError
+        What a prediction would say about the image, the model or the memory.
+    """
+    image = work.image
+    assert image is not None
+    shape = tuple(image.sizes.get(axis, 1) for axis in ("ZYX" if image.is_stack else "YX"))
+    # A finished prediction corrects the worker's idea of its speed, so that it is asked again.
+    key = (shape, image.voxel_size_um, entry.card.sha256, work.device, len(work.results()))
+    told: dict[tuple, Estimate | JobState | str] = st.session_state.setdefault("estimates", {})
+    if key not in told:
+        # A stand-in without memory of its own: what a prediction costs depends on the shape alone.
+        empty = ImageStack(np.broadcast_to(np.zeros((), np.uint16), shape), image.voxel_size_um)
+        ask = Ask(str(entry.folder), PredictOptions(device=work.device), "estimate")
+        told[key] = queue(work).ask(work.owner, empty, ask)
+    answer = told[key]
+    if isinstance(answer, str):
+        try:
+            state = service().job(answer, work.owner)
+        except PredictionError:  # forgotten after a long silence
+            del told[key]
+            return None
+        if state.state in ("queued", "running"):
+            return None
+        answer = told[key] = state.result if isinstance(state.result, Estimate) else state
+    if isinstance(answer, Estimate):
+        return answer
+    raise PredictionError(answer.problem)
 
 
 def result_id(work: Session, prediction: Prediction) -> str:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import streamlit as st
 
 from labelfree_core.errors import LabelFreeError
+from labelfree_core.inference.options import Estimate
 from labelfree_core.models.store import ModelEntry
 from pages.components import cached, cards, words
 from pages.components.session import Session
 
 COLUMNS = 4
+POLL_SECONDS = 0.5
 DEVICES = {"auto": "Automatic", "cpu": "Processor", "cuda": "NVIDIA GPU", "mps": "Apple GPU"}
 GRIDS = {
     "input": "My image's own voxels",
@@ -76,6 +78,29 @@ def settings(work: Session) -> None:
         work.grid, work.crop = ("model", True) if grid == "crop" else (str(grid), False)
 
 
+def _told(work: Session, entries: list[ModelEntry]) -> list[Estimate]:
+    """Return the estimates that are known; the worker is asked for one after the other."""
+    found: list[Estimate] = []
+    for entry in entries:
+        answer = cached.estimate(work, entry)
+        if answer is None:
+            break
+        found.append(answer)
+    return found
+
+
+@st.fragment(run_every=POLL_SECONDS)
+def _wait(work: Session, entries: list[ModelEntry]) -> None:
+    """Look again until the worker has told what each model takes."""
+    try:
+        known = len(_told(work, entries)) == len(entries)
+    except LabelFreeError:
+        known = True  # the page says what is wrong
+    if known:
+        st.rerun()
+    st.caption("Working out how long this takes …")
+
+
 def estimate(work: Session, chosen: list[ModelEntry]) -> None:
     """Say what the chosen predictions will take, and what speaks against them."""
     image = work.image
@@ -83,11 +108,16 @@ def estimate(work: Session, chosen: list[ModelEntry]) -> None:
     if not chosen:
         st.caption("Choose at least one structure.")
         return
+    if work.jobs:  # the progress of these says more
+        return
     missing = [entry for entry in chosen if work.result(entry.card.id) is None] or chosen
     try:
-        found = [cached.estimate(image, entry, work.device) for entry in missing]
+        found = _told(work, missing)
     except LabelFreeError as problem:
         st.error(str(problem))
+        return
+    if len(found) < len(missing):
+        _wait(work, missing)
         return
     seconds, peak = sum(each.seconds for each in found), max(each.peak_bytes for each in found)
     name = DEVICES.get(found[0].device, found[0].device)

@@ -17,12 +17,14 @@ from labelfree_core.inference import estimating
 from labelfree_core.inference.cost import Cost
 from labelfree_core.inference.engine import Engine
 from labelfree_core.inference.handover import Ask, Wish
-from labelfree_core.inference.options import PredictOptions
+from labelfree_core.inference.options import Estimate, PredictOptions
 from labelfree_core.inference.predict import estimate
+from labelfree_core.inference.service import PredictionService
 from labelfree_core.inference.speed import Pace, fit, measure
 from labelfree_core.models.compact import Compact2d, Compact3d
 from labelfree_core.models.store import ModelEntry
 from labelfree_core.models.unet import FNet
+from labelfree_core.settings import Settings
 from tests.core.inference.conftest import shake
 
 ROOT = Path(__file__).parents[3]
@@ -153,3 +155,21 @@ def test_the_worker_tells_what_the_library_tells(
     assert found.seconds == pytest.approx(wanted.seconds)
     assert (found.tiles, found.device, found.warnings) == (wanted.tiles, wanted.device, wanted.warnings)
     assert any("mirrored planes" in warning for warning in found.warnings)
+
+
+def test_the_service_passes_the_question_to_its_worker(make_model: Callable[..., ModelEntry]) -> None:
+    service = PredictionService(Settings(threads=1))
+    try:
+        entry = make_model()
+        shape_only = ImageStack(np.broadcast_to(np.zeros((), np.uint16), (8, 64, 64)), (0.29, 0.29, 0.29))
+        job = service.ask("ann", shape_only, Ask(str(entry.folder), PredictOptions(device="cpu"), "estimate"))
+        for _ in range(1200):
+            state = service.job(job, "ann")
+            if state.state not in ("queued", "running"):
+                break
+            time.sleep(0.05)
+        assert state.problem == ""
+        assert isinstance(state.result, Estimate)
+        assert state.result.seconds > 0
+    finally:
+        service.shutdown()
