@@ -8,14 +8,12 @@ import numpy as np
 
 from labelfree_core.analysis.alignment import Pair, comparable
 from labelfree_core.analysis.correlation import pearson_r
-from labelfree_core.analysis.masks import otsu_threshold
-from labelfree_core.analysis.matching import Matching, match
-from labelfree_core.analysis.objects import find_objects, label
+from labelfree_core.analysis.matching import match
+from labelfree_core.analysis.objects import find_objects
 from labelfree_core.analysis.published import Published
 from labelfree_core.analysis.regions import Grid, Region, worst_regions
 from labelfree_core.analysis.segmentation import is_labelled, is_segmentation
 from labelfree_core.analysis.verdicts import Note, against_stain, counted, where_it_differs
-from labelfree_core.analysis.within import keep_inside
 from labelfree_core.images.stack import ImageStack
 from labelfree_core.inference.prediction import Prediction
 
@@ -87,15 +85,15 @@ def against(
     painted = is_segmentation(evidence.observed.voxels)
     share = 1.0 if pair.region is None else float(pair.region.mean())
     limited = f" inside the region ({share:.0%} of the field)" if pair.region is not None else ""
-    found = matched_objects(evidence.observed, pair)
+    found = match(*both_objects(evidence.observed, pair))
     objects = counted(len(found.pairs), len(found.missed), len(found.extra), inside=limited)
     notes = (against_stain(r, pair.ceiling, row, painted=painted), Note("green", "", objects))
     return Against(r, pair.ceiling, share, regions, notes)
 
 
-def matched_objects(observed: ImageStack, pair: Pair) -> Matching:
+def both_objects(observed: ImageStack, pair: Pair) -> tuple[np.ndarray, ...]:
     """
-    Pair the objects of stain and prediction: the stain's own labels where it has them, else Otsu's.
+    Label the objects of stain and prediction: the stain's own labels where it has them, else Otsu's.
 
     Inside a region of interest thresholds are those of its voxels, and only objects that lie mostly in it
     count.
@@ -106,20 +104,19 @@ def matched_objects(observed: ImageStack, pair: Pair) -> Matching:
         As it was read.
     pair : Pair
         The same, and the prediction, on one grid.
+
+    Returns
+    -------
+    observed, predicted : int32 array, shape of the pair
     """
     size = pair.voxel_size_um or (1.0,) * pair.observed.ndim
     least = max(8, round(float(np.pi / 6 * LEAST_OBJECT_UM ** len(size) / np.prod(size))))
     labelled = is_labelled(observed.voxels) and observed.shape == pair.observed.shape
     # Labels keep touching cells apart, so that the prediction has to be cut at its waists to be their like.
     method = "watershed" if labelled else "connected"
-    truth = find_objects(observed.voxels) if labelled else _above(pair, pair.observed, least, method)
-    guess = _above(pair, pair.predicted, least, method)
-    if pair.region is not None:
-        truth, guess = keep_inside(truth, pair.region), keep_inside(guess, pair.region)
-    return match(truth, guess)
-
-
-def _above(pair: Pair, voxels: np.ndarray, least: int, method: str) -> np.ndarray:
-    """Label what lies above Otsu's threshold of what counts."""
-    threshold = otsu_threshold(voxels if pair.region is None else voxels[pair.region])
-    return label(voxels > threshold, method=method, min_voxels=least, voxel_size_um=pair.voxel_size_um)
+    return tuple(
+        find_objects(
+            voxels, method=method, min_voxels=least, voxel_size_um=pair.voxel_size_um, region=pair.region
+        )
+        for voxels in (observed.voxels if labelled else pair.observed, pair.predicted)
+    )

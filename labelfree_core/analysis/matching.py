@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from labelfree_core.analysis.objects import ObjectRow
+from labelfree_core.analysis.objects import ObjectRow, table
 from labelfree_core.errors import ImageError
 
 MATCH_IOU = 0.5
@@ -95,6 +96,38 @@ def with_status(rows: tuple[ObjectRow, ...], matching: Matching, *, observed: bo
         status = word if row.label in lonely else "matched"
         done.append(replace(row, status=status, partner=partner, iou=iou))
     return tuple(done)
+
+
+def paired_table(
+    observed: np.ndarray,
+    predicted: np.ndarray,
+    *,
+    voxel_size_um: tuple[float, ...] | None = None,
+    channels: Mapping[str, np.ndarray] | None = None,
+) -> tuple[tuple[ObjectRow, ...], Matching]:
+    """
+    Measure the predicted objects (matched or extra), then those that only the observed image has (missed).
+
+    Parameters
+    ----------
+    observed, predicted : int array, one shape
+        Label images.
+    voxel_size_um, channels
+        As for :func:`labelfree_core.analysis.objects.table`.
+
+    Returns
+    -------
+    rows : tuple of ObjectRow
+        The observed labels count on after the predicted ones, so that every row has its own number.
+    matching : Matching
+    """
+    found = match(observed, predicted)
+    measure = {"voxel_size_um": voxel_size_um, "channels": channels}
+    rows = with_status(table(predicted, **measure), found, observed=False)  # type: ignore[arg-type]
+    theirs = with_status(table(observed, **measure), found, observed=True)  # type: ignore[arg-type]
+    last = int(predicted.max())
+    missed = tuple(replace(row, label=row.label + last) for row in theirs if row.status == "missed")
+    return rows + missed, found
 
 
 def _overlaps(observed: np.ndarray, predicted: np.ndarray) -> list[tuple[float, int, int]]:

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from labelfree_core.analysis.masks import mask
+from labelfree_core.analysis.masks import mask, otsu_threshold
 from labelfree_core.analysis.segmentation import is_labelled, renumbered
+from labelfree_core.analysis.within import check_region, keep_inside
 from labelfree_core.errors import ImageError
 
 MIN_VOXELS = 8
@@ -115,6 +116,7 @@ def find_objects(
     method: str = "connected",
     min_voxels: int = MIN_VOXELS,
     voxel_size_um: tuple[float, ...] | None = None,
+    region: np.ndarray | None = None,
 ) -> np.ndarray:
     """
     Label the objects of an image: its own labels where it has them, else what lies above a threshold.
@@ -127,15 +129,22 @@ def find_objects(
         In the units of *voxels*; Otsu's where not given.
     method, min_voxels, voxel_size_um
         As in :func:`label`; a label image keeps all its objects.
+    region : bool array, same shape, optional
+        Otsu's threshold is then that of the voxels inside, and objects mostly outside are dropped.
 
     Returns
     -------
     labels : int32 array, same shape
     """
     if threshold is None and is_labelled(voxels):
-        return _without_rims(renumbered(voxels))
-    inside = mask(voxels, threshold)
-    return label(inside, method=method, min_voxels=min_voxels, voxel_size_um=voxel_size_um)
+        labels = _without_rims(renumbered(voxels))
+    else:
+        if threshold is None and region is not None:
+            check_region(region, voxels.shape)
+            threshold = otsu_threshold(voxels[region])
+        inside = mask(voxels, threshold)
+        labels = label(inside, method=method, min_voxels=min_voxels, voxel_size_um=voxel_size_um)
+    return labels if region is None else keep_inside(labels, region)
 
 
 def table(

@@ -21,6 +21,7 @@ from labelfree_core.analysis.verdicts import (
     of_findings,
     of_scores,
     of_spread,
+    of_training,
     verdict,
     where_views_disagree,
 )
@@ -32,7 +33,7 @@ from labelfree_core.inference.options import PredictOptions, ProgressCallback
 from labelfree_core.inference.predict import predict
 from labelfree_core.inference.prediction import Prediction
 from labelfree_core.models.card import ModelCard
-from labelfree_core.models.seen import training_sentence, training_use_of
+from labelfree_core.models.seen import training_use_of
 from labelfree_core.models.store import ModelEntry, find_model
 
 __all__ = ["LEVELS", "Evidence", "TrustOptions", "TrustReport", "trust"]
@@ -192,8 +193,7 @@ def trust(
     )
     if report.level == "red":
         return report
-    said = training_sentence(report.training_use)
-    report = _noting(report, *([Note("green", "", said)] if said else []), of_scores(card.scores))
+    report = _noting(report, *of_training(report.training_use), of_scores(card.scores))
     report = _with_familiarity(report, stack, entry)
     if options.extent != "none":
         views = spread(stack, entry, extent=options.extent, options=options.predict, progress=progress)
@@ -202,7 +202,11 @@ def trust(
         return report
     given = Evidence(observed) if isinstance(observed, ImageStack) else observed
     made = given.prediction or predict(stack, entry, options=options.predict, progress=progress)
-    return _with_evidence(report, against(given, made, row, _size_like(stack, made)))
+    try:
+        return _with_evidence(report, against(given, made, row, _size_like(stack, made)))
+    except ImageError as problem:  # a flat prediction is a finding about it, and no reason to say nothing
+        sentence = f"Stain and prediction could not be compared: {problem}"
+        return _noting(report, Note("amber", "it could not be compared with the stain", sentence))
 
 
 def _examined(stack: ImageStack, card: ModelCard) -> tuple[Note, ...]:

@@ -11,6 +11,7 @@ import numpy as np
 from labelfree_core.analysis.published import Published
 from labelfree_core.images.finding import Finding
 from labelfree_core.models.card import Score
+from labelfree_core.models.seen import training_sentence
 
 # Views that disagree by more than this share of the contrast: round numbers, chosen and not measured.
 CALM, RESTLESS = 0.35, 0.7
@@ -103,6 +104,21 @@ def of_scores(scores: Sequence[Score]) -> Note:
         sentence = f"{sentence} That is weak: check against a stain before measuring."
         return Note("amber", "the model is often wrong, also on images of its own kind", sentence)
     return Note("green", "", sentence)
+
+
+def of_training(use: str) -> list[Note]:
+    """
+    Say what training did with this very image: one that the model knows by heart proves nothing.
+
+    Examples
+    --------
+    >>> [note.level for use in ("trained", "held-out", "unknown") for note in of_training(use)]
+    ['amber', 'green']
+    """
+    said = training_sentence(use)
+    level = "amber" if use in ("trained", "part") else "green"
+    cause = "the model was trained on this very image, so that agreement proves nothing"
+    return [Note(level, cause, said)] if said else []
 
 
 def of_familiarity(familiarity: float, level: str) -> Note:

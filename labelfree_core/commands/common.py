@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -116,6 +117,51 @@ def load_two(arguments: argparse.Namespace) -> tuple[ImageStack, ImageStack]:
     """Read OBSERVED and PREDICTED with their options."""
     observed = load(arguments.observed, wanted_from(arguments, "observed", propose="observed"))
     return observed, load(arguments.predicted, wanted_from(arguments, "predicted"))
+
+
+def add_region(parser: argparse.ArgumentParser, whose: str) -> None:
+    """Add ``--region``."""
+    parser.add_argument(
+        "--region",
+        metavar="NAME|INDEX|none",
+        help=f"channel of {whose} that is above zero where the stain is known; only this part counts. "
+        "Proposed where names say so; 'none' takes the whole field",
+    )
+
+
+def load_region(path: str, wanted: Wanted, observed: ImageStack, region: str | None) -> ImageStack | None:
+    """
+    Read the region of interest that was named, or that the file's own names make sure.
+
+    Parameters
+    ----------
+    path : str
+        The file of the observed image.
+    wanted : Wanted
+        How that was read.
+    observed : ImageStack
+    region : str or None
+        What the person said: a channel, ``"none"``, or nothing.
+    """
+    from labelfree_core.images.proposal import propose
+    from labelfree_core.images.reading import open_image
+    from labelfree_core.loading import SURE
+
+    if region is not None and region.lower() == "none":
+        return None
+    if region is None:
+        file = open_image(path)
+        choice = propose(file).regions.get(
+            -1 if observed.origin.channel_index is None else observed.origin.channel_index
+        )
+        if choice is None:
+            return None
+        if choice.confidence < SURE and not wanted.accept:
+            note(f"{choice.reason}. Add --region {choice.value} (or --yes) to count only those.")
+            return None
+        note(f"{choice.reason}: only those count. Add --region none for the whole field.")
+        region = str(choice.value)
+    return load(path, replace(wanted, channel=region, role="any"))
 
 
 def add_two_images(parser: argparse.ArgumentParser) -> None:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from labelfree_core.commands.common import (
     Verbs,
     add_image_options,
     add_json,
+    add_region,
     add_yes,
     load,
+    load_region,
     output_path,
     say,
     say_json,
@@ -34,6 +35,7 @@ def register(verbs: Verbs) -> None:
     parser.add_argument(
         "--against", metavar="OTHER", help="the observed image: matched, missed and extra objects"
     )
+    add_region(parser, "OTHER (or of FILE, alone)")
     parser.add_argument("--method", choices=("connected", "watershed"), default="connected")
     parser.add_argument("--threshold", type=float, metavar="T", help="in FILE's units; default Otsu's")
     parser.add_argument("--min-voxels", type=int, default=8, metavar="N", help="drop smaller specks")
@@ -50,12 +52,15 @@ def run(arguments: argparse.Namespace) -> None:
     from labelfree_core.images.writing import write_bytes
 
     output = output_path(arguments.output, arguments.file, *filter(None, [arguments.against]))
-    stack = load(arguments.file, wanted_from(arguments))
+    wanted = wanted_from(arguments)
+    stack = load(arguments.file, wanted)
     if arguments.against:
         rows, matching, stack = _against(stack, arguments)
     else:
-        labels = _labels(stack, arguments, threshold=arguments.threshold)
-        rows, matching = _measured(labels, stack, {}), None
+        named = arguments.region or "none"
+        region = load_region(arguments.file, wanted, stack, named)
+        labels = _labels(stack, arguments, region, threshold=arguments.threshold)
+        rows, matching = _measured(labels, stack), None
     write_bytes(output, to_csv(rows, axes=stack.axes).encode())
     counts: dict[str, object] = {"count": sum(row.status != "missed" for row in rows)}
     if matching is not None:
@@ -76,26 +81,31 @@ def _against(
 ) -> tuple[tuple[ObjectRow, ...], Matching, ImageStack]:
     """Return the rows of FILE (matched or extra), then those that only OTHER has (missed)."""
     from labelfree_core.analysis.alignment import align_grids
-    from labelfree_core.analysis.matching import match, with_status
+    from labelfree_core.analysis.matching import paired_table
 
     wanted = wanted_from(arguments, "against", propose="observed")
     other = load(arguments.against, wanted)
+    region = load_region(arguments.against, wanted, other, arguments.region)
     _same_grid(stack, other)
+    if region is not None:
+        region = align_grids(region, stack)[0]
     other, stack = align_grids(other, stack)
-    labels, truth = _labels(stack, arguments, threshold=arguments.threshold), _labels(other, arguments)
-    matching = match(truth, labels)
-    both = {"against": other.voxels}
-    rows = with_status(_measured(labels, stack, both), matching, observed=False)
-    theirs = with_status(_measured(truth, stack, both), matching, observed=True)
-    missed = tuple(row for row in theirs if row.status == "missed")
-    # Labels of OTHER count on after those of FILE, so that every line has its own number.
-    return rows + tuple(replace(row, label=row.label + int(labels.max())) for row in missed), matching, stack
+    labels = _labels(stack, arguments, region, threshold=arguments.threshold)
+    truth = _labels(other, arguments, region)
+    images = {stack.origin.channel_name or "intensity": stack.voxels, "against": other.voxels}
+    rows, matching = paired_table(truth, labels, voxel_size_um=stack.voxel_size_um, channels=images)
+    return rows, matching, stack
 
 
 def _labels(
-    stack: ImageStack, arguments: argparse.Namespace, *, threshold: float | None = None
+    stack: ImageStack,
+    arguments: argparse.Namespace,
+    region: ImageStack | None,
+    *,
+    threshold: float | None = None,
 ) -> np.ndarray:
     from labelfree_core.analysis.objects import find_objects
+    from labelfree_core.analysis.within import region_mask
 
     return find_objects(
         stack.voxels,
@@ -103,6 +113,7 @@ def _labels(
         method=arguments.method,
         min_voxels=arguments.min_voxels,
         voxel_size_um=stack.voxel_size_um,
+        region=None if region is None else region_mask(region),
     )
 
 
@@ -118,10 +129,8 @@ def _same_grid(stack: ImageStack, other: ImageStack) -> None:
         )
 
 
-def _measured(
-    labels: np.ndarray, stack: ImageStack, channels: dict[str, np.ndarray]
-) -> tuple[ObjectRow, ...]:
+def _measured(labels: np.ndarray, stack: ImageStack) -> tuple[ObjectRow, ...]:
     from labelfree_core.analysis.objects import table
 
-    images = {stack.origin.channel_name or "intensity": stack.voxels, **channels}
+    images = {stack.origin.channel_name or "intensity": stack.voxels}
     return table(labels, voxel_size_um=stack.voxel_size_um, channels=images)

@@ -11,8 +11,10 @@ from labelfree_core.commands.common import (
     Verbs,
     add_image_options,
     add_json,
+    add_region,
     add_yes,
     load_aloud,
+    load_region,
     output_path,
     say,
     say_json,
@@ -30,6 +32,7 @@ def register(verbs: Verbs) -> None:
     parser.add_argument("--model", required=True, metavar="ID|PATH", help="see `labelfree models`")
     add_image_options(parser)
     parser.add_argument("--observed", metavar="NAME|INDEX", help="channel of FILE with the stain")
+    add_region(parser, "FILE")
     parser.add_argument(
         "--spread", choices=("fast", "full", "none"), default="fast", help="how much of the image to look at"
     )
@@ -42,7 +45,7 @@ def register(verbs: Verbs) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Judge one image and one model."""
-    from labelfree_core.analysis.trust import TrustOptions, trust
+    from labelfree_core.analysis.trust import Evidence, TrustOptions, trust
     from labelfree_core.inference.options import PredictOptions
     from labelfree_core.models.store import find_model
 
@@ -53,7 +56,8 @@ def run(arguments: argparse.Namespace) -> None:
     observed = None
     if arguments.observed is not None:
         stain = replace(wanted, channel=arguments.observed, role="observed")
-        observed = load_aloud(arguments.file, stain, need_size=True).stack
+        image = load_aloud(arguments.file, stain, need_size=True).stack
+        observed = Evidence(image, load_region(arguments.file, stain, image, arguments.region))
     line = ProgressLine(stack.origin.name)
     options = TrustOptions(arguments.spread, PredictOptions(device=arguments.device))
     try:

@@ -7,7 +7,7 @@ confidence, and counts only when a person (or ``--yes``) accepts it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ from scipy import ndimage
 
 from labelfree_core.images.axes import propose_axes
 from labelfree_core.images.choice import Choice
+from labelfree_core.images.known import propose_regions
 from labelfree_core.images.names import ChannelRole, role_by_name
 from labelfree_core.images.reading import LUMINANCE, ImageFile
 from labelfree_core.images.thumbnails import survey
@@ -35,7 +36,8 @@ class Proposal:
 
     ``axes`` (str, for :meth:`ImageFile.read`), ``transmitted_channel`` (int, -1 for luminance, or None),
     ``observed_channels`` (int each, most useful first), ``voxel_size_um`` ((z, y, x) or (y, x) in
-    micrometres, or None), and ``roles``, one for each channel.
+    micrometres, or None), ``roles``, one for each channel, and ``regions``: for a segmented channel that is
+    known in a part of the field only, the channel that is above zero there.
     """
 
     axes: Choice
@@ -43,6 +45,7 @@ class Proposal:
     observed_channels: tuple[Choice, ...]
     voxel_size_um: Choice
     roles: tuple[ChannelRole, ...] = ()
+    regions: dict[int, Choice] = field(default_factory=dict)
 
 
 def propose(file: ImageFile) -> Proposal:
@@ -71,7 +74,8 @@ def propose(file: ImageFile) -> Proposal:
         reason = "a colour image of transmitted light is grey; luminance uses all three colours"
         return Proposal(axes, Choice(LUMINANCE, reason, 0.7), (), _voxel_size(file, letters))
     roles = _roles(file, letters, sizes.get("C", sizes.get("S", 1)))
-    return Proposal(axes, _transmitted(roles), _observed(roles), _voxel_size(file, letters), roles)
+    regions = propose_regions(roles, lambda channel: survey(file, channel, planes=_LOOK_PLANES, axes=letters))
+    return Proposal(axes, _transmitted(roles), _observed(roles), _voxel_size(file, letters), roles, regions)
 
 
 def _roles(file: ImageFile, letters: str, count: int) -> tuple[ChannelRole, ...]:

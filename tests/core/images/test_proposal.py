@@ -152,3 +152,46 @@ def test_the_real_stacks_are_understood(real_pairs, name):
     assert found.axes.value == "ZCYX"
     assert found.voxel_size_um.value[0] == 0.29
     assert {r.structure for r in found.roles} >= {"DNA", "membrane", "bright-field"}
+
+
+def painted(shape=(4, 64, 64), cell=20, nucleus=8):
+    """Labels of two complete cells and of their nuclei."""
+    y, x = np.indices(shape[1:])
+    cells, nuclei = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
+    for number, (cy, cx) in enumerate(((20, 20), (44, 44)), start=1):
+        distance = np.hypot(y - cy, x - cx)
+        cells[:, distance < cell / 2] = number
+        nuclei[:, distance < nucleus / 2] = number
+    return cells, nuclei
+
+
+@pytest.mark.parametrize(
+    ("names", "confidence"),
+    [
+        (("SEG_DNA", "SEG_Memb"), 0.8),
+        (("SEG_DNA (complete cells only)", "SEG_Memb (complete cells only)"), 0.95),
+        (("nuclei mask", "cell mask"), 0.8),
+    ],
+)
+def test_nuclei_of_complete_cells_are_known_inside_them_only(write_ome, tmp_path, names, confidence):
+    cells, nuclei = painted()
+    path = write_ome(tmp_path / "a.ome.tif", {names[0]: nuclei, names[1]: cells}, None)
+    found = propose(open_image(path)).regions
+    assert (found[0].value, found[0].confidence) == (1, confidence)
+    assert names[1] in found[0].reason
+    assert "elsewhere nobody looked" in found[0].reason
+
+
+def test_a_region_that_the_voxels_contradict_is_not_proposed(write_ome, tmp_path):
+    cells, nuclei = painted()
+    path = tmp_path / "a.ome.tif"
+    thin = np.where(ndimage.binary_erosion(cells > 0, iterations=1), 0, cells).astype(np.uint8)
+    for cell in (thin, np.full_like(cells, 3)):
+        write_ome(path, {"SEG_DNA": nuclei, "SEG_Memb": cell}, None)
+        assert propose(open_image(path)).regions == {}
+
+
+def test_a_stain_is_known_everywhere(write_ome, tmp_path):
+    cells, nuclei = painted()
+    path = write_ome(tmp_path / "a.ome.tif", {"H3342": nuclei, "SEG_Memb": cells}, None)
+    assert propose(open_image(path)).regions == {}
