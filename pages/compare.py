@@ -4,26 +4,28 @@ import streamlit as st
 
 from labelfree_core.analysis.scores import explain
 from labelfree_core.errors import LabelFreeError
-from pages.components import cached, comparing, downloads, layout, links, showing, words
+from pages.components import cached, comparing, downloads, layout, links, plotting, showing, words
 from pages.components.viewer import viewer
 
 work = layout.page(
     "compare",
     "Compare with the observed stain",
-    "The same field, stained and predicted, between the same limits. Blink and swipe show what numbers hide.",
+    "The same field, stained and predicted. Blink and swipe show what numbers hide.",
 )
 image = layout.need_image(work)
 layout.need_prediction(work, "Predict a structure first; then it is compared with the stain here.")
 
-which, where = st.columns([3, 2], vertical_alignment="bottom")
+which, where, how = st.columns([3, 4, 3], vertical_alignment="bottom")
 with which:
     prediction = showing.choose_result(work, "compare-result")
 with where:
     channel = showing.choose_observed(work, prediction, "compare-observed")
-links.state(prediction.model_id)
 if channel is None:
+    links.state(prediction.model_id)
     comparing.without_observed(work, prediction)
     st.stop()
+with how:
+    shared = comparing.choose_limits(prediction)
 
 try:
     pair = cached.pair(work, channel, prediction)
@@ -32,30 +34,36 @@ except LabelFreeError as problem:
     st.error(str(problem))
     st.stop()
 
-name = downloads.stem(prediction)
+key, name = (cached.result_id(work, prediction), f"{image.reading_key}|{channel}"), downloads.stem(prediction)
 comparing.numbers(found, prediction.structure, image.modality)
-st.markdown(words.plain(explain(found, prediction.structure, image.modality)))
-for note in pair.notes:
-    st.caption(words.plain(note))
-downloads.button(
-    "Scores (CSV)",
-    lambda: downloads.scores_csv(prediction, image.channel_label(channel), found),
-    f"{name}_scores.csv",
-    "text/csv",
-)
+said, table = st.columns([5, 1], vertical_alignment="center")
+said.markdown(words.plain(explain(found)))
+with table:
+    downloads.button(
+        "Scores (CSV)",
+        lambda: downloads.scores_csv(prediction, image.channel_label(channel), found),
+        f"{name}_scores.csv",
+        "text/csv",
+    )
+comparing.seen_in_training(work, cached.entry(work, prediction))
 
-st.subheader("Side by side, blink, swipe, difference in each plane", anchor=False)
-shown = showing.pair_layers(work, prediction, name=prediction.structure)
-viewer(shown, key="compare-view", mode="side", height_px=showing.height_px(pair.observed.shape, 2))
+shown = showing.pair_layers(work, prediction, name=prediction.structure, shared=shared)
+height = showing.height_px(pair.observed.shape, 2)
+view = viewer(shown, key="compare-view", height_px=height, state=links.wanted_view(work))
+links.state(prediction.model_id, view)
+st.caption(" ".join([comparing.scales(pair, prediction, shared=shared), *map(words.plain, pair.notes)]))
 
-left, right = st.columns([2, 3], gap="large")
+left, right = st.columns(2, gap="large")
 with left:
     st.subheader("Blink", anchor=False)
-    gif = comparing.gif(cached.result_id(work, prediction), f"{image.reading_key}|{channel}", pair)
+    gif = comparing.gif(key, shared, pair, prediction)
     comparing.blink(gif, pair)
-    downloads.button("Blink (GIF, 2 s a frame)", lambda: gif, f"{name}_blink.gif", "image/gif")
+    downloads.button("Blink (GIF)", lambda: gif, f"{name}_blink.gif", "image/gif")
 with right:
-    st.subheader("What the eye may miss", anchor=False)
-    comparing.scatter(pair, cached.result_id(work, prediction))
+    st.subheader("Voxel by voxel", anchor=False)
+    plot, meaning = comparing.voxel_plot(pair)
+    alt = "Predicted against observed brightness of all voxels"
+    plotting.show(plot, f"{name}_voxels", height_px=440, alt=alt, key="voxel-plot")
+    st.caption(meaning)
 st.subheader("Where they differ", anchor=False)
-comparing.difference_maps(pair, name)
+comparing.difference_maps(pair, prediction, key, shared=shared)

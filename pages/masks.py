@@ -5,19 +5,20 @@ from functools import partial
 import streamlit as st
 
 from labelfree_core.analysis.masks import agreement, mask
+from labelfree_core.analysis.segmentation import is_mask
 from labelfree_core.errors import LabelFreeError
 from pages.components import cached, downloads, layout, links, masking, showing, words
 
 work = layout.page(
     "masks",
     "Masks",
-    "A threshold turns brightness into object or background. Otsu's method proposes one for each image; move "
-    "it if you see that it is wrong.",
+    "A threshold turns brightness into object or background. Otsu's method proposes one; move it if you see "
+    "that it is wrong.",
 )
 image = layout.need_image(work)
 layout.need_prediction(work, "Predict a structure first; then masks of it are made here.")
 
-which, where = st.columns([3, 2], vertical_alignment="bottom")
+which, where = st.columns([3, 4], vertical_alignment="bottom")
 with which:
     prediction = showing.choose_result(work, "masks-result")
 with where:
@@ -26,7 +27,7 @@ links.state(prediction.model_id)
 result, name = cached.result_id(work, prediction), downloads.stem(prediction)
 if channel is None:
     st.info("Without an observed stain there is nothing to compare with; here is the mask of the prediction.")
-    threshold = masking.threshold("Predicted", prediction.voxels, result, prediction.units)
+    threshold = masking.threshold("Predicted", prediction.voxels, result, name, prediction.units)
     predicted = mask(prediction.voxels, threshold)
     masking.alone(prediction, predicted)
     downloads.button(
@@ -45,9 +46,9 @@ except LabelFreeError as problem:
 
 left, right = st.columns(2, gap="large")
 with left:
-    low = masking.threshold("Observed", pair.observed, f"{result}|{image.reading_key}|{channel}")
+    low = masking.threshold("Observed", pair.observed, f"{result}|{image.reading_key}|{channel}", name)
 with right:
-    high = masking.threshold("Predicted", pair.predicted, f"{result}|pair")
+    high = masking.threshold("Predicted", pair.predicted, f"{result}|pair", name)
 observed, predicted = mask(pair.observed, low), mask(pair.predicted, high)
 found = agreement(observed, predicted)
 dice, iou, sentence = st.columns([1, 1, 4], vertical_alignment="center")
@@ -55,9 +56,10 @@ dice.metric(
     "Dice", words.number(found.dice), help="Twice the overlap over the sum of both masks; 1 is perfect."
 )
 iou.metric("IoU", words.number(found.iou), help="Overlap over union; 1 is perfect.")
-sentence.markdown(masking.sentence(found))
+marked = "marked in the segmentation" if is_mask(pair.observed) else "stained"
+sentence.markdown(masking.sentence(found, marked=marked))
 
-masking.side_by_side(pair, observed, predicted)
+masking.side_by_side(pair, (observed, predicted), name)
 with st.container(horizontal=True):
     for label, chosen, threshold in (("Observed", observed, low), ("Predicted", predicted, high)):
         downloads.button(

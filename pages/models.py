@@ -3,25 +3,23 @@
 import streamlit as st
 
 from labelfree_core.settings import Settings
-from pages.components import adding, cached, cards, layout, words
+from pages.components import adding, cached, cards, layout, links
 
 work = layout.page(
     "models",
     "Models",
-    "What each model predicts, what it was made from, how good it was on images it never saw, and where it "
-    "fails.",
+    "What each one predicts, how good it was on images it never saw, and where it fails.",
 )
 layout.open_image_line(work)
+links.state()
 entries = cached.models(work)
 if not entries:
     st.info("No model is installed yet. Add a checkpoint below.")
 
-for start in range(0, len(entries), 2):
-    for column, entry in zip(st.columns(2), entries[start : start + 2], strict=False):
-        with column, st.container(border=True, height="stretch"):
-            st.subheader(words.plain(entry.card.structure), anchor=False)
-            st.caption(words.plain(cards.headline(entry.card)))
-            cards.whole(entry)
+with st.container(key="grid-wide-models"):
+    for entry in entries:
+        with st.container(border=True, height="stretch"):
+            cards.summary(entry)
 
 st.subheader("Add a model", anchor=False)
 if Settings.read().model_uploads:

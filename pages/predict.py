@@ -4,7 +4,7 @@ import streamlit as st
 
 from labelfree_core.errors import LabelFreeError
 from pages.components import cached, cards, controls, downloads, layout, links, running, showing, words
-from pages.components.viewer import ViewState, viewer
+from pages.components.viewer import viewer
 
 work = layout.page(
     "predict",
@@ -24,15 +24,13 @@ entries = sorted(cached.models(work), key=lambda entry: not cards.fits(entry, im
 if not entries:
     layout.empty("No model is installed", "Add one on the Models page.", "models", "Go to Models")
 chosen = controls.models(work, entries)
+running.start_linked(work)
 with st.container(horizontal=True, vertical_alignment="center"):
     pressed = st.button(
         "Predict", type="primary", icon=":material/auto_awesome:", disabled=not chosen or bool(work.jobs)
     )
     controls.settings(work)
     controls.estimate(work, chosen)
-if work.linked_model and not work.results() and not work.jobs:  # a link that names a model shows its result
-    pressed = pressed or any(entry.card.id == work.linked_model for entry in chosen)
-    work.linked_model = ""
 if pressed:
     try:
         running.start(work, chosen)
@@ -54,12 +52,9 @@ if not results:
 
 try:
     shown = showing.layers(work, list(reversed(results.values())))
-    start = None if work.linked_z is None else ViewState(z=work.linked_z)
-    work.linked_z = None
-    view = viewer(
-        shown, key="predict-view", height_px=showing.height_px(shown[0].voxels.shape, len(shown)), state=start
-    )
-    links.state(next(reversed(results)), view.z)
+    height = showing.height_px(shown[0].voxels.shape, len(shown))
+    view = viewer(shown, key="predict-view", height_px=height, state=links.wanted_view(work))
+    links.state(next(reversed(results)), view)
 except LabelFreeError as problem:
     st.error(str(problem))
 

@@ -9,8 +9,7 @@ from pages.components import batching, cached, downloads, layout
 work = layout.page(
     "untagged",
     "A structure that nobody tagged",
-    "One model over many images: see where a structure would be in cells that were never stained for it. Add "
-    "images, choose the structure, and get a contact sheet.",
+    "One model over many images: see where a structure would be in cells that were never stained for it.",
 )
 entries = [entry for entry in cached.models(work) if not entry.problem]
 if not entries:
@@ -34,7 +33,7 @@ if not work.batch:
 with st.container(horizontal=True, vertical_alignment="bottom"):
     entry = st.selectbox(
         "Structure",
-        entries,
+        batching.best_first(work, entries),
         format_func=lambda each: f"{each.card.structure} ({each.card.id})",
         key="batch-structure",
         persist_state="session",

@@ -6,15 +6,15 @@ import io
 import struct
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from labelfree_core.analysis.display import limits, picture
 from labelfree_core.errors import ImageError
+from labelfree_core.reports.figures import SMALLEST_TEXT_PX, font
 
 # GIF header, screen descriptor and 256 grey levels, as Pillow writes them before the first image.
 HEADER_BYTES = 6 + 7 + 3 * 256
 LOOP_FOREVER = b"\x21\xff\x0bNETSCAPE2.0\x03\x01\x00\x00\x00"
-CAPTION_HEIGHT_PX = 20
 
 
 def blink_gif(
@@ -54,7 +54,7 @@ def blink_gif(
     between = limits(observed)
     frames = [picture(observed, between), picture(predicted, between)]
     if captions is not None:
-        frames = [_with_caption(frame, words) for frame, words in zip(frames, captions, strict=True)]
+        frames = [captioned(frame, words) for frame, words in zip(frames, captions, strict=True)]
     return animate(frames, seconds=seconds)
 
 
@@ -99,8 +99,20 @@ def _still(frame: np.ndarray) -> bytes:
     return target.getvalue()
 
 
-def _with_caption(frame: np.ndarray, words: str) -> np.ndarray:
-    """Add a black strip with white words below a frame."""
-    strip = Image.new("L", (frame.shape[1], CAPTION_HEIGHT_PX))
-    ImageDraw.Draw(strip).text((4, 3), words, fill=255, font=ImageFont.load_default(13))
+def captioned(frame: np.ndarray, words: str) -> np.ndarray:
+    """
+    Add a black strip with white words below a frame, as high as the frame's width needs.
+
+    Parameters
+    ----------
+    frame : uint8 array, shape (Y, X)
+    words : str
+
+    Returns
+    -------
+    frame : uint8 array, shape (Y + strip, X)
+    """
+    size = max(SMALLEST_TEXT_PX, frame.shape[1] // 32)
+    strip = Image.new("L", (frame.shape[1], size * 3 // 2))
+    ImageDraw.Draw(strip).text((size // 3, size // 4), words, fill=255, font=font(size))
     return np.vstack([frame, np.asarray(strip)])

@@ -8,14 +8,14 @@ import zipfile
 
 import streamlit as st
 
-from labelfree_core.analysis.display import limits, picture
+from labelfree_core.analysis.display import picture
 from labelfree_core.errors import LabelFreeError
 from labelfree_core.images import samples
 from labelfree_core.images.writing import encode_stack
 from labelfree_core.models.store import ModelEntry
 from labelfree_core.reports.recipe import recipe, to_json
 from labelfree_core.reports.sheet import Tile, contact_sheet
-from pages.components import cached, downloads, gallery, opening, running, words
+from pages.components import cached, cards, downloads, gallery, opening, running, showing, words
 from pages.components.session import BatchItem, Session
 
 # Fewer than the queue allows one person, so that a single prediction still gets through beside a batch.
@@ -143,18 +143,31 @@ def progress(work: Session) -> None:
 
 
 def show_list(work: Session) -> None:
-    """Show one line for each image: its progress, that it is ready, or what is wrong with it."""
+    """Show each image with its progress, that it is ready, or what is wrong with it."""
     for item in work.batch:
         if item.problem:
-            st.error(
-                f"{words.plain(item.name)}: {item.problem}" if item.name not in item.problem else item.problem
-            )
-        elif item.job:
-            st.progress(item.fraction, text=f"{words.plain(item.name)}: {item.fraction:.0%}")
-        elif item.prediction is not None and work.batch_running:
-            st.progress(1.0, text=f"{words.plain(item.name)}: ready")
-        elif item.prediction is None:
-            st.caption(f"{words.plain(item.name)}: {'waiting' if work.batch_running else 'on the list'}")
+            named = item.problem if item.name in item.problem else f"{item.name}: {item.problem}"
+            st.error(words.plain(named))
+    with st.container(key="grid-batch"):
+        for number, item in enumerate(work.batch):
+            if not item.problem and (item.prediction is None or work.batch_running):
+                _show_item(work, item, number)
+
+
+def _show_item(work: Session, item: BatchItem, number: int) -> None:
+    opened = item.opened
+    assert opened is not None
+    with st.container(key=f"batch-item-{number}"):
+        channel = opened.transmitted or 0
+        picture_ = cached.channel_picture(opened.digest, opened.axes, channel, opened)
+        st.image(picture_, width="stretch", alt=f"{item.name}, transmitted light")
+        name = words.plain(item.name)
+        if item.job:
+            st.progress(item.fraction, text=f"{name}: {item.fraction:.0%}")
+        elif item.prediction is not None:
+            st.progress(1.0, text=f"{name}: ready")
+        else:
+            st.caption(f"{name}{': waiting' if work.batch_running else ''}")
 
 
 def tiles(work: Session) -> list[Tile]:
@@ -163,22 +176,42 @@ def tiles(work: Session) -> list[Tile]:
     for item in work.batch:
         if item.prediction is not None and item.opened is not None:
             mark = " (simulated)" if item.opened.file.simulated else ""
-            shown = picture(item.prediction.voxels, limits(item.prediction.voxels))
-            found.append(Tile(shown, f"{item.name}{mark}"))
+            shown = picture(item.prediction.voxels, showing.own_window(item.prediction))
+            framed = showing.framed(shown, item.prediction.voxel_size_um[-1], columns=CELL_COLUMNS)
+            found.append(Tile(framed, f"{item.name}{mark}"))
     return found
 
 
 def show_sheet(work: Session) -> None:
-    """Show the contact sheet, four in a row."""
+    """Show the contact sheet, four in a row, and say what it shows."""
     shown = tiles(work)
+    if not shown:
+        return
+    made = next(item.prediction for item in work.batch if item.prediction is not None)
+    st.subheader(f"{words.plain(made.structure)}, as predicted", anchor=False)
     for first in range(0, len(shown), CELL_COLUMNS):
-        for column, tile in zip(st.columns(CELL_COLUMNS), shown[first : first + CELL_COLUMNS], strict=False):
-            column.image(tile.picture, tile.caption, width="stretch", alt=f"Predicted, {tile.caption}")
+        row = shown[first : first + CELL_COLUMNS]
+        for number, (column, tile) in enumerate(zip(st.columns(CELL_COLUMNS), row, strict=False), first):
+            with column, st.container(key=f"framed-sheet-{number}"):
+                st.image(tile.picture, tile.caption, width="stretch", alt=f"Predicted, {tile.caption}")
+    scale = "each from 0 to 1 of its score"
+    if showing.z_score(made):
+        scale = "each between its own 0.02 and 99.8 percentiles: compare shapes, not brightness"
+    st.caption(
+        f"Maximum projections by `{made.model_id}`, {scale}. Nobody stained these cells for it, so nothing "
+        "here is checked."
+    )
 
 
 def sheet_png(work: Session) -> bytes:
     """Write the contact sheet as one picture."""
     return contact_sheet(tiles(work), columns=CELL_COLUMNS)
+
+
+def best_first(work: Session, entries: list[ModelEntry]) -> list[ModelEntry]:
+    """Put the models first that were made for most of the images on the list."""
+    images = [item.opened for item in work.batch if item.opened is not None]
+    return sorted(entries, key=lambda entry: -sum(cards.fits(entry, image) for image in images))
 
 
 def archive(work: Session) -> bytes:

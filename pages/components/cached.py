@@ -63,6 +63,11 @@ def models(work: Session) -> tuple[ModelEntry, ...]:
     return (*added, *(entry for entry in _installed_models() if entry.card.id not in known))
 
 
+def entry(work: Session, prediction: Prediction) -> ModelEntry | None:
+    """Return the model that made a prediction, if it is still there."""
+    return next((each for each in models(work) if each.card.id == prediction.model_id), None)
+
+
 def refresh_models() -> None:
     """Look for models again, after one was added for everybody."""
     _installed_models.clear()

@@ -55,7 +55,7 @@ def _light_mismatch(card: ModelCard, image: Opened) -> str:
 def choice(entry: ModelEntry, image: Opened, *, chosen: bool) -> bool:
     """Show one model to choose, and say whether it is chosen."""
     card = entry.card
-    with st.container(border=True, height="stretch"):
+    with st.container(border=True, height="stretch", key=f"card-{card.id}"):
         picked = st.checkbox(
             f"**{words.plain(card.structure)}**", chosen, key=f"model-{card.id}", disabled=bool(entry.problem)
         )
@@ -72,6 +72,29 @@ def choice(entry: ModelEntry, image: Opened, *, chosen: bool) -> bool:
         with st.popover("Model card", type="tertiary"):
             whole(entry)
     return picked and not entry.problem
+
+
+def summary(entry: ModelEntry) -> None:
+    """Show what to know at a glance; everything else on the card is one click away."""
+    card = entry.card
+    st.subheader(words.plain(card.structure), anchor=False)
+    kind = "z-stacks" if card.ndim == 3 else "single planes"
+    st.caption(f"from {words.plain(card.modality)}, {kind} · `{card.id}`")
+    if entry.problem:
+        st.error(entry.problem)
+    scores = [score for score in card.scores if score.metric in METRICS][:2]
+    for column, score in zip(st.columns(2), scores, strict=False):
+        between = f"{score.n} unseen image{'s' * (score.n != 1)}"
+        if score.n > 1:
+            between += f", {score.lowest:.2f}–{score.highest:.2f}"
+        column.metric(METRICS[score.metric], f"{score.median:.2f}", help=words.plain(score.data))
+        column.caption(between)
+    if not scores:
+        st.caption(":orange[:material/info:] No score on images it never saw.")
+    for limit in card.limits[:2]:
+        st.markdown(f"{words.ICONS['note']} {words.plain(limit)}")
+    with st.expander("The whole card"):
+        whole(entry)
 
 
 def whole(entry: ModelEntry) -> None:

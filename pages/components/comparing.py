@@ -5,20 +5,26 @@ from __future__ import annotations
 from functools import partial
 
 import numpy as np
-import plotly.graph_objects as go
 import streamlit as st
 
 from labelfree_core.analysis.alignment import Pair
 from labelfree_core.analysis.difference import Differences, differences
-from labelfree_core.analysis.display import limits
+from labelfree_core.analysis.display import limits, picture, rescale
+from labelfree_core.analysis.published import CITATION, HOW
 from labelfree_core.analysis.scores import Scores, published
+from labelfree_core.analysis.segmentation import is_mask
 from labelfree_core.inference.prediction import Prediction
-from labelfree_core.reports.figures import coloured, png
-from labelfree_core.reports.gif import blink_gif
-from pages.components import downloads, showing, words
+from labelfree_core.models.seen import training_sentence, training_use_of
+from labelfree_core.models.store import ModelEntry
+from labelfree_core.reports.figures import DIVERGING, SEQUENTIAL, coloured
+from labelfree_core.reports.gif import animate, captioned
+from labelfree_core.reports.panels import Bar, Panel, side_by_side
+from labelfree_core.reports.plots import Axis, Curve, Heat, Plot
+from pages.components import cached, downloads, saving, showing, words
 from pages.components.session import Session
 
-SCATTER_BINS = 96
+SCATTER_BINS, CURVE_BINS = 96, 80
+BLINK_SECONDS = 2.0
 TITLES = {
     "observed_minus_predicted": "Observed − predicted",
     "predicted_minus_observed": "Predicted − observed",
@@ -30,97 +36,163 @@ def numbers(found: Scores, structure: str, modality: str) -> None:
     """Show the scores, each with a word of help, beside what was published."""
     row = published(structure, modality)
     values = [
-        (
-            "Pearson r",
-            words.number(found.pearson_r),
-            "1: brightness rises and falls together; 0: no relation.",
-        ),
-        ("SSIM", words.number(found.ssim), "Structural similarity: 1 is identical to the eye."),
-        (
-            "NRMSE",
-            words.number(found.nrmse),
-            "Typical error in standard deviations of the stain: 0 is perfect.",
-        ),
-        ("Dice", words.number(found.dice_otsu), "Overlap of the two Otsu masks: 1 is perfect."),
-        ("Noise ceiling", words.number(found.ceiling), "The best r that noise in the observed image allows."),
-        (
-            "Published r",
-            "none" if row is None else words.number(row.pearson_r),
-            "Median of the paper's test images.",
-        ),
+        ("Pearson r", found.pearson_r, "1: brightness rises and falls together; 0: no relation."),
+        ("SSIM", found.ssim, "Structural similarity: 1 is identical to the eye."),
+        ("NRMSE", found.nrmse, "Typical error in standard deviations of the stain: 0 is perfect."),
+        ("Dice", found.dice_otsu, "Overlap of the two Otsu masks: 1 is perfect."),
+        ("Noise ceiling", found.ceiling, "The best r that noise in the observed image allows."),
     ]
-    for column, (label, value, meaning) in zip(st.columns(len(values)), values, strict=True):
-        column.metric(label, value, help=meaning)
+    columns = st.columns(len(values) + 1)
+    for column, (label, value, meaning) in zip(columns, values, strict=False):
+        column.metric(label, words.number(value), help=meaning)
+    known = "none" if row is None else words.number(row.pearson_r)
+    source = f"What the paper's network reached for {structure} in {modality}: {HOW}. {CITATION}."
+    if row is None:
+        source = f"The paper has no network for {structure} in {modality}."
+    columns[-1].metric("Published r", known, help=words.plain(source))
+
+
+def seen_in_training(work: Session, entry: ModelEntry | None) -> None:
+    """Say whether the model was trained on this very image, where its card tells."""
+    image = work.image
+    if entry is None or image is None or image.transmitted is None:
+        return
+    use = training_use_of(entry, cached.stack(image, image.transmitted))
+    sentence = training_sentence(use)
+    if use in ("trained", "part"):
+        st.warning(sentence, icon=":material/school:")
+    elif sentence:
+        st.caption(sentence)
+
+
+def choose_limits(prediction: Prediction) -> bool:
+    """Let the person show both images between one pair of limits, or each between its own."""
+    tutorial = showing.z_score(prediction)
+    names = {True: "One scale", False: "Own scales"}
+    picked = st.segmented_control(
+        "Brightness",
+        list(names),
+        default=tutorial,
+        format_func=names.__getitem__,
+        required=True,
+        key=f"compare-limits-{tutorial}",
+        persist_state="session",
+        help="One scale is the tutorial's rule: the observed image sets black and white for both. It fits "
+        "where a model predicts brightness. A model that predicts a score from 0 to 1 would look dark.",
+    )
+    return bool(picked)
+
+
+def scales(pair: Pair, prediction: Prediction, *, shared: bool) -> str:
+    """Say between which limits the images are shown, in one sentence."""
+    (low, high), (black, white) = showing.windows(pair, prediction, shared=shared)
+    if shared:
+        return (
+            f"Both from {low:.2f} to {high:.2f} standard deviations, the 0.02 and 99.8 percentiles of the "
+            "observed image."
+        )
+    own = f"predicted from {black:.2f} to {white:.2f}, each between its own percentiles"
+    if not showing.z_score(prediction):
+        own = "predicted from 0 to 1 of its score"
+    return f"Observed from {low:.2f} to {high:.2f}, {own}. Compare shapes, not brightness."
 
 
 @st.cache_resource(show_spinner=False, scope="session", max_entries=8)
-def gif(result: str, observed: str, _pair: Pair) -> bytes:
-    """Make the two-frame GIF, 2 s a frame, between the limits of the observed image."""
-    return blink_gif(_pair.observed, _pair.predicted, seconds=2.0, captions=("observed", "predicted"))
+def gif(key: tuple[str, str], shared: bool, _pair: Pair, _prediction: Prediction) -> bytes:
+    """Make the two-frame GIF, 2 s a frame, with captions and a scale bar."""
+    shown = zip(
+        (_pair.observed, _pair.predicted),
+        showing.windows(_pair, _prediction, shared=shared),
+        ("observed", "predicted"),
+        strict=True,
+    )
+    frames = [
+        captioned(showing.framed(picture(voxels, window), pixel_um(_pair))[..., 0], caption)
+        for voxels, window, caption in shown
+    ]
+    return animate(frames, seconds=BLINK_SECONDS)
 
 
 def blink(frames: bytes, pair: Pair) -> None:
-    """Show the GIF, and between which limits."""
-    window = limits(pair.observed)
-    shown = "Maximum projections in" if pair.observed.ndim == 3 else "In"
+    """Show the GIF."""
     st.image(frames, width="stretch", alt="Observed and predicted in turn, 2 seconds each")
-    st.caption(
-        f"{shown} turn, both from {window[0]:.2f} to {window[1]:.2f} standard deviations "
-        "(0.02 and 99.8 percent of the observed image)."
-    )
+    what = "Maximum projections" if pair.observed.ndim == 3 else "Both images"
+    st.caption(f"{what} in turn, 2 seconds each: what jumps, differs.")
 
 
-def scatter(pair: Pair, key: str) -> None:
-    """Show how brightness of the prediction goes with brightness of the stain, voxel by voxel."""
+def pixel_um(pair: Pair) -> float | None:
+    """Return the size of a pixel, where it is known."""
+    return None if pair.voxel_size_um is None else pair.voxel_size_um[-1]
+
+
+def voxel_plot(pair: Pair) -> tuple[Plot, str]:
+    """Plot how the prediction goes with the stain voxel by voxel, and say how to read it."""
+    if is_mask(pair.observed):
+        return _inside_outside(pair), (
+            "How bright the prediction is inside and outside the marked objects: the less they overlap, "
+            "the better a threshold can tell them apart."
+        )
     low, high = limits(pair.observed)
     edges = np.linspace(low, high, SCATTER_BINS + 1)
     counts, _, _ = np.histogram2d(pair.predicted.ravel(), pair.observed.ravel(), bins=(edges, edges))
-    heat = go.Heatmap(
-        z=np.log10(counts + 1),
-        x=edges[:-1],
-        y=edges[:-1],
-        colorscale="Viridis",
-        showscale=False,
-        hoverinfo="skip",
+    ends = np.array([low, high])
+    plot = Plot(
+        Axis("observed (z-score)", low, high),
+        Axis("predicted (z-score)", low, high),
+        heat=Heat(np.log10(counts + 1)),
+        curves=(Curve(ends, ends, "#ffffff", dashed=True),),
+        square=True,
     )
-    line = go.Scatter(
-        x=[low, high], y=[low, high], mode="lines", line={"color": "white", "dash": "dot", "width": 1}
-    )
-    figure = go.Figure([heat, line])
-    figure.update_layout(
-        height=330,
-        margin={"l": 10, "r": 10, "t": 10, "b": 10},
-        xaxis_title="observed (z-score)",
-        yaxis_title="predicted (z-score)",
-        showlegend=False,
-    )
-    config = {
-        "toImageButtonOptions": {"format": "svg", "filename": "observed-predicted"},
-        "displaylogo": False,
-    }
-    st.plotly_chart(figure, key="scatter", config=config, alt="Two-dimensional histogram of all voxels")
-    st.caption("Each voxel by its two values; on the dotted line they are equal. Brighter: more voxels.")
+    return plot, "Each voxel by its two values; on the dotted line they are equal. Brighter: more voxels."
 
 
-def difference_maps(pair: Pair, name: str) -> None:
+def _inside_outside(pair: Pair) -> Plot:
+    inside = pair.observed > pair.observed.min()
+    low, high = (float(value) for value in np.percentile(pair.predicted, (0.01, 99.99)))
+    edges = np.linspace(low, high if high > low else low + 1, CURVE_BINS + 1)
+    middles, curves, top = (edges[:-1] + edges[1:]) / 2, [], 0.0
+    for where, label, colour in ((~inside, "outside", "#8a979d"), (inside, "inside", "#0b8f8a")):
+        share = 100 * np.histogram(pair.predicted[where], edges)[0] / max(1, np.count_nonzero(where))
+        curves.append(Curve(middles, share, colour, label))
+        top = max(top, float(share.max()))
+    return Plot(
+        Axis("predicted (z-score)", edges[0], edges[-1]),
+        Axis("share of voxels (%)", 0.0, 1.08 * top),
+        curves=tuple(curves),
+    )
+
+
+@st.cache_resource(show_spinner=False, scope="session", max_entries=8)
+def _differences(key: tuple[str, str], shared: bool, _pair: Pair, _prediction: Prediction) -> Differences:
+    if shared:
+        return differences(_pair.observed, _pair.predicted)
+    first, second = showing.windows(_pair, _prediction, shared=False)
+    return differences(rescale(_pair.observed, first), rescale(_pair.predicted, second))
+
+
+def difference_maps(pair: Pair, prediction: Prediction, key: tuple[str, str], *, shared: bool) -> None:
     """Show the three mean projections of the differences between one pair of limits."""
-    found: Differences = differences(pair.observed, pair.predicted)
-    pixel_um = None if pair.voxel_size_um is None else pair.voxel_size_um[-1]
-    for column, (key, values) in zip(st.columns(3), found.projections().items(), strict=True):
-        shown = showing.framed(coloured(values, found.limits, "viridis"), pixel_um, columns=3)
-        showing.picture(column, shown, TITLES[key])
-        with column:
-            downloads.button("PNG", partial(png, shown), f"{name}_{key}.png", "image/png")
-    low, high = found.limits
-    bar = coloured(np.tile(np.linspace(low, high, 512), (10, 1)), found.limits, "viridis")
-    left, middle, right = st.columns([1, 6, 1], vertical_alignment="center")
-    left.markdown(f"{low:.2f}")
-    middle.image(bar, width="stretch", alt="Colour bar")
-    right.markdown(f"{high:.2f}")
-    st.caption(
-        "Mean over all planes, in standard deviations of the stain; one scale for all three. "
-        "In the viewer above, “difference” shows each plane with zero in the middle of the colours."
+    found = _differences(key, shared, pair, prediction)
+    between = found.limits if shared else found.symmetric_limits
+    colours = SEQUENTIAL if shared else DIVERGING
+    units = "SD of the stain" if shared else "share of the scale"
+    maps = {kind: coloured(values, between, colours) for kind, values in found.projections().items()}
+    for column, (kind, shown) in zip(st.columns(3), maps.items(), strict=True):
+        showing.picture(column, showing.framed(shown, pixel_um(pair), columns=3), TITLES[kind])
+    bar, save = st.columns([5, 1], vertical_alignment="center")
+    with bar:
+        showing.colour_bar(between, colours, units)
+    panels = [Panel(shown, TITLES[kind]) for kind, shown in maps.items()]
+    with save:
+        draw = partial(side_by_side, panels, pixel_um(pair), bar=Bar(between, units, colours))
+        saving.menu(lambda theme: draw(theme=theme), f"{downloads.stem(prediction)}_differences")
+    mean = "Mean over all planes" if pair.observed.ndim == 3 else "The plane"
+    rule = (
+        "in standard deviations of the stain, one scale for all three."
+        if shared
+        else "of what is shown, where 0 is black and 1 is white in either image; grey is no difference."
     )
+    st.caption(f"{mean}, {rule} “Difference” in the viewer above shows plane by plane.")
 
 
 def without_observed(work: Session, prediction: Prediction) -> None:

@@ -10,7 +10,6 @@ from labelfree_core.models.store import ModelEntry
 from pages.components import cached, cards, words
 from pages.components.session import Session
 
-COLUMNS = 4
 POLL_SECONDS = 0.5
 DEVICES = {"auto": "Automatic", "cpu": "Processor", "cuda": "NVIDIA GPU", "mps": "Apple GPU"}
 GRIDS = {
@@ -31,7 +30,7 @@ def models(work: Session, entries: list[ModelEntry]) -> list[ModelEntry]:
     elif not work.chosen and fitting:
         work.chosen = [fitting[0].card.id]
     rest = [entry for entry in entries if entry not in fitting]
-    chosen = _grid(work, fitting or rest)
+    chosen = _grid(work, fitting or rest, "models")
     if fitting and rest:
         open_it = any(entry.card.id in work.chosen for entry in rest)
         with st.expander(f"{len(rest)} more, made for other kinds of image than yours", expanded=open_it):
@@ -39,21 +38,16 @@ def models(work: Session, entries: list[ModelEntry]) -> list[ModelEntry]:
                 "They can be run too. Each says what differs; expect less of them, and hold the result "
                 "against a stain."
             )
-            chosen += _grid(work, rest)
+            chosen += _grid(work, rest, "more-models")
     work.chosen = [entry.card.id for entry in chosen]
     return chosen
 
 
-def _grid(work: Session, entries: list[ModelEntry]) -> list[ModelEntry]:
+def _grid(work: Session, entries: list[ModelEntry], name: str) -> list[ModelEntry]:
     image = work.image
     assert image is not None
-    chosen = []
-    for start in range(0, len(entries), COLUMNS):
-        for column, entry in zip(st.columns(COLUMNS), entries[start : start + COLUMNS], strict=False):
-            with column:
-                if cards.choice(entry, image, chosen=entry.card.id in work.chosen):
-                    chosen.append(entry)
-    return chosen
+    with st.container(key=f"grid-wide-{name}"):
+        return [entry for entry in entries if cards.choice(entry, image, chosen=entry.card.id in work.chosen)]
 
 
 def settings(work: Session) -> None:

@@ -15,7 +15,6 @@ from pages.components import cached, opening, words
 from pages.components.session import Session
 
 KINDS = ["tif", "tiff", "png", "jpg", "jpeg", "npy"]
-COLUMNS = 3
 
 
 def show_samples(work: Session) -> None:
@@ -24,15 +23,15 @@ def show_samples(work: Session) -> None:
     if not shipped:
         return
     st.caption(
-        "On the left of each picture is what goes in: one plane of transmitted light. On the right is the "
-        "same field as its stains show it. These samples are simulated, so the truth is known."
+        "Left of the line: what goes in, transmitted light. Right: the same field as its stains show it. "
+        "These samples are simulated, so the truth is known."
     )
-    for start in range(0, len(shipped), COLUMNS):
-        for column, sample in zip(st.columns(COLUMNS), shipped[start : start + COLUMNS], strict=False):
-            with column, st.container(border=True, height="stretch", vertical_alignment="distribute"):
+    with st.container(key="grid-gallery"):
+        for sample in shipped:
+            with st.container(border=True, height="stretch", vertical_alignment="distribute"):
                 _describe(sample)
                 opened = work.image is not None and work.image.sample == sample.id
-                label = "Open now" if opened else "Open"
+                label = "It is open" if opened else "Open"
                 if st.button(label, key=f"sample-{sample.id}", width="stretch", disabled=opened):
                     _try(work, partial(opening.open_sample, work, sample.id))
 

@@ -26,17 +26,29 @@ PAGES = (
 
 CSS = """
 <style>
-.block-container {max-width: 1680px; padding-top: 3.6rem; padding-bottom: 3rem;}
-h1 {font-size: 2.3rem !important; font-weight: 650; letter-spacing: -0.02em; padding-bottom: 0.2rem;}
-h3 {font-size: 1.35rem !important;}
-[data-testid="stImage"] img {image-rendering: pixelated; border-radius: 4px;}
+.block-container {max-width: 1900px; padding: 3.6rem clamp(1rem, 3vw, 3.5rem) 3rem;}
+h1 {font-size: 2.2rem !important; font-weight: 650; letter-spacing: -0.02em; padding-bottom: 0.1rem;}
+h3 {font-size: 1.3rem !important;}
+[data-testid="stImage"] img {image-rendering: pixelated; border-radius: 4px;
+  box-shadow: 0 0 0 1px rgba(128, 140, 148, 0.35);}
 /* Enlarged pixel by pixel already, with a scale bar whose text must survive being made smaller. */
 [class*="st-key-framed-"] [data-testid="stImage"] img {image-rendering: auto;}
-.lf-lead {font-size: 1.12rem; line-height: 1.6; max-width: 62rem; opacity: 0.88;}
-.lf-mark {display: inline-block; font-size: 0.74rem; font-weight: 600; padding: 0.05rem 0.5rem;
-  border: 1px solid currentColor; border-radius: 1rem; opacity: 0.75; white-space: nowrap;}
+/* As many cards in a row as have room: two on a tablet, three on a laptop, five or six on a projector. */
+[class*="st-key-grid-"] {display: grid !important; align-items: stretch; gap: 1rem;
+  grid-template-columns: repeat(auto-fill, minmax(min(100%, 330px), 1fr));}
+@media (min-width: 1800px) {
+  [class*="st-key-grid-"] {grid-template-columns: repeat(auto-fill, minmax(280px, 1fr));}
+  [class*="st-key-grid-wide-"] {grid-template-columns: repeat(auto-fill, minmax(400px, 1fr));}
+}
+[class*="st-key-grid-"] > div {width: 100% !important; height: 100%; min-width: 0;}
+/* Writes the address and shows nothing. */
+.st-key-address {position: absolute;}
+.lf-lead {font-size: 1.1rem; line-height: 1.55; max-width: 64rem; opacity: 0.88;}
 .lf-foot {font-size: 0.8rem; opacity: 0.6; padding-top: 2.5rem;}
 .lf-fact {font-size: 0.95rem; line-height: 1.5;}
+.lf-ramp {height: 10px; border-radius: 2px; max-width: 30rem;}
+.lf-ends {display: flex; justify-content: space-between; max-width: 30rem; font-size: 0.85rem; opacity: 0.8;
+  font-variant-numeric: tabular-nums;}
 [data-testid="stMetricValue"] {font-variant-numeric: tabular-nums;}
 </style>
 """
@@ -104,9 +116,17 @@ def need_image(work: Session) -> Opened:
 
 
 def need_prediction(work: Session, what: str) -> None:
-    """Stop here, with the way on, where nothing has been predicted for the open image."""
-    if not work.results():
-        empty("Nothing is predicted yet", what, "predict", "Go to Predict")
+    """Stop here where nothing has been predicted for the open image: with its progress, or the way on."""
+    if work.results():
+        return
+    running.start_linked(work)
+    if work.jobs:
+        running.panel(work)
+        st.stop()
+    for key, sentence in work.problems.items():
+        if work.image is not None and key.image == work.image.key:
+            st.error(f"{key.model}: {sentence}")
+    empty("Nothing is predicted yet", what, "predict", "Go to Predict")
 
 
 def empty(title: str, words: str, target: str, label: str) -> NoReturn:

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
-import plotly.graph_objects as go
 import streamlit as st
 
 from labelfree_core.analysis.alignment import Pair
 from labelfree_core.analysis.display import limits, picture, project
 from labelfree_core.analysis.masks import Agreement, clip_to_mask, otsu_threshold
+from labelfree_core.analysis.segmentation import is_mask
 from labelfree_core.inference.prediction import Prediction
-from labelfree_core.reports.figures import overlay
-from pages.components import session, showing
+from labelfree_core.reports import panels as figure_panels
+from labelfree_core.reports.figures import AGREE, EXTRA, MISSED, overlay
+from labelfree_core.reports.plots import Axis, Bars, Curve, Plot
+from pages.components import plotting, saving, session, showing
 from pages.components.viewer import Layer, viewer
 
 BINS = 160
 STEPS = 400
+OBJECT, BACKGROUND, THRESHOLD = "#0b8f8a", "#9aa7ad", "#d98300"
+LEGEND = tuple(
+    ("#" + bytes(colour).hex(), word)
+    for colour, word in ((AGREE, "both"), (MISSED, "missed"), (EXTRA, "extra"))
+)
 
 
 @st.cache_resource(show_spinner=False, scope="session", max_entries=16)
@@ -28,16 +36,22 @@ def _summary(key: str, _voxels: np.ndarray) -> tuple[float, np.ndarray, np.ndarr
     return otsu_threshold(_voxels), counts, edges
 
 
-def threshold(title: str, voxels: np.ndarray, key: str, units: str = "z-score") -> float:
+def threshold(title: str, voxels: np.ndarray, key: str, name: str, units: str = "z-score") -> float:
     """Show the histogram with its threshold, and let the person move it; Otsu's is one click away."""
     otsu, counts, edges = _summary(key, voxels)
+    head = st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center")
+    head.markdown(f"**{title}**")
+    if is_mask(voxels):
+        st.caption(
+            "This channel is a segmentation: its objects are the mask, and there is no threshold to choose."
+        )
+        return otsu
     work = session.current()
     low, high = float(edges[0]), float(edges[-1])
     now = min(max(work.thresholds.get(key, otsu), low), high)
     widget = f"threshold-{key}"
-    head, back = st.columns([3, 2], vertical_alignment="bottom")
-    head.markdown(f"**{title}**")
-    if back.button("Back to Otsu", key=f"otsu-{key}", disabled=key not in work.thresholds, width="stretch"):
+    moved_before = key in work.thresholds
+    if head.button("Back to Otsu", key=f"otsu-{key}", disabled=not moved_before, type="tertiary"):
         work.thresholds.pop(key, None)
         st.session_state.pop(widget, None)
         st.rerun()
@@ -54,68 +68,73 @@ def threshold(title: str, voxels: np.ndarray, key: str, units: str = "z-score") 
         work.thresholds[key] = float(moved)
         st.rerun()
     chosen = work.thresholds.get(key, otsu)
-    _histogram((counts, edges), (chosen, otsu), key, units)
+    alt = f"Histogram of the {title.lower()} image with its threshold"
+    shown = histogram((counts, edges), (chosen, otsu), units)
+    plotting.show(shown, f"{name}_{title.lower()}-histogram", height_px=230, alt=alt, key=f"histogram-{key}")
     return chosen
 
 
-def _histogram(
-    bins: tuple[np.ndarray, np.ndarray], thresholds: tuple[float, float], key: str, units: str
-) -> None:
+def histogram(bins: tuple[np.ndarray, np.ndarray], thresholds: tuple[float, float], units: str) -> Plot:
+    """Plot how many voxels have which brightness, on a logarithmic axis, with what counts as object."""
     (counts, edges), (chosen, otsu) = bins, thresholds
     middles = (edges[:-1] + edges[1:]) / 2
-    colours = np.where(middles > chosen, "#0b8f8a", "#9aa7ad")
-    figure = go.Figure(go.Bar(x=middles, y=counts, marker={"color": colours, "line": {"width": 0}}))
-    figure.add_vline(chosen, line={"color": "#d98300", "width": 2})
-    figure.add_vline(otsu, line={"color": "#888888", "width": 1, "dash": "dot"})
-    figure.update_layout(
-        height=170,
-        margin={"l": 10, "r": 10, "t": 6, "b": 10},
-        bargap=0,
-        yaxis={"type": "log", "title": "voxels"},
-        xaxis={"title": f"{units}; threshold {chosen:.2f}, Otsu {otsu:.2f}"},
-    )
-    st.plotly_chart(
-        figure, key=f"histogram-{key}", config={"displayModeBar": False}, alt="Histogram with threshold"
+    top = 1.6 * max(10.0, float(counts.max()))
+    colours = tuple(OBJECT if middle > chosen else BACKGROUND for middle in middles)
+    ends = np.array([0.7, top])
+    rules = [Curve(np.array([chosen, chosen]), ends, THRESHOLD, f"threshold {chosen:.2f}")]
+    if not math.isclose(chosen, otsu, abs_tol=(edges[-1] - edges[0]) / STEPS):
+        rules.append(Curve(np.array([otsu, otsu]), ends, BACKGROUND, f"Otsu {otsu:.2f}", dashed=True))
+    return Plot(
+        Axis(f"brightness ({units})", float(edges[0]), float(edges[-1])),
+        Axis("voxels", 0.7, top, log=True),
+        (Bars(edges, counts, colours),),
+        curves=tuple(rules),
     )
 
 
-def sentence(found: Agreement) -> str:
-    """Say the agreement in one sentence."""
+def sentence(found: Agreement, *, marked: str = "stained") -> str:
+    """Say the agreement in one sentence; *marked* says what the observed mask means."""
     if math.isnan(found.dice):
         return "Neither mask holds anything; lower a threshold."
     observed = int(found.both.sum() + found.missed.sum())
     caught = found.both.sum() / observed if observed else 0.0
     beyond = found.extra.sum() / max(1, found.extra.sum() + found.both.sum())
     return (
-        f"The prediction marks **{caught:.0%}** of what the stain marks, and "
-        f"**{beyond:.0%}** of what it marks is not stained."
+        f"The prediction marks **{caught:.0%}** of what is {marked}, and "
+        f"**{beyond:.0%}** of what it marks is not {marked}."
     )
 
 
-def side_by_side(pair: Pair, observed: np.ndarray, predicted: np.ndarray) -> None:
+def side_by_side(pair: Pair, masks: tuple[np.ndarray, np.ndarray], name: str) -> None:
     """Show both masks and their overlay, by maximum projection."""
     pixel_um = None if pair.voxel_size_um is None else pair.voxel_size_um[-1]
-    first, second, third = st.columns(3)
-    for column, shown, title in ((first, observed, "Observed mask"), (second, predicted, "Predicted mask")):
-        showing.picture(
-            column, showing.framed(project(shown).astype(np.uint8) * 255, pixel_um, columns=3), title
-        )
-    showing.picture(third, showing.framed(overlay(observed, predicted), pixel_um, columns=3), "Overlay")
-    third.html(
-        '<div class="lf-fact">'
-        '<span style="background:#f0f0f0;border:1px solid #888;padding:0 .6em"></span>&nbsp; both '
-        '<span style="background:#e69f00;padding:0 .6em;margin-left:.8em"></span>&nbsp; missed '
-        '<span style="background:#0072b2;padding:0 .6em;margin-left:.8em"></span>&nbsp; extra</div>'
-    )
-    if pair.observed.ndim == 3:
-        st.caption("Maximum projections; Dice and IoU count all voxels of the stack.")
+    panels = [
+        figure_panels.Panel(project(masks[0]).astype(np.uint8) * 255, "Observed mask"),
+        figure_panels.Panel(project(masks[1]).astype(np.uint8) * 255, "Predicted mask"),
+        figure_panels.Panel(overlay(*masks), "Overlay"),
+    ]
+    for column, panel in zip(st.columns(3), panels, strict=True):
+        showing.picture(column, showing.framed(panel.pixels, pixel_um, columns=3), panel.title)
+    words_, save = st.columns([5, 1], vertical_alignment="center")
+    with words_, st.container(horizontal=True, vertical_alignment="center"):
+        st.html('<div class="lf-fact">' + " ".join(_swatch(*part) for part in LEGEND) + "</div>")
+        if pair.observed.ndim == 3:
+            st.caption("Maximum projections; Dice and IoU count all voxels of the stack.")
+    with save:
+        draw = partial(figure_panels.side_by_side, panels, pixel_um, legend=LEGEND)
+        saving.menu(lambda theme: draw(theme=theme), f"{name}_masks")
+
+
+def _swatch(colour: str, word: str) -> str:
+    box = f"background:{colour};border:1px solid #888;padding:0 .6em;margin-left:.6em"
+    return f'<span style="{box}"></span>&nbsp;{word}'
 
 
 def alone(prediction: Prediction, predicted: np.ndarray) -> None:
     """Show the prediction and its mask where there is no stain."""
     pixel_um = prediction.voxel_size_um[-1]
     first, second = st.columns(2)
-    shown = picture(prediction.voxels, limits(prediction.voxels))
+    shown = picture(prediction.voxels, showing.own_window(prediction))
     showing.picture(first, showing.framed(shown, pixel_um), "Predicted")
     showing.picture(
         second, showing.framed(project(predicted).astype(np.uint8) * 255, pixel_um), "Predicted mask"

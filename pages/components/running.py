@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from labelfree_core.errors import LabelFreeError
+from labelfree_core.inference.jobs import JobState
 from labelfree_core.inference.options import PredictOptions
 from labelfree_core.models.store import ModelEntry
 from pages.components import cached, words
@@ -24,6 +25,19 @@ def start(work: Session, entries: list[ModelEntry]) -> None:
         work.problems.pop(key, None)
         if key not in work.jobs:
             work.jobs[key] = cached.queue(work).submit(work.owner, signal, str(entry.folder), options(work))
+
+
+def start_linked(work: Session) -> None:
+    """Predict with the model that a link names, once; the link then opens on its result."""
+    named, work.linked_model = work.linked_model, ""
+    image = work.image
+    if not named or work.jobs or image is None or image.transmitted is None or image.voxel_size_um is None:
+        return
+    entries = [entry for entry in cached.models(work) if entry.card.id == named and not entry.problem]
+    try:
+        start(work, entries)
+    except LabelFreeError as problem:
+        st.error(str(problem))
 
 
 def options(work: Session, grid: str = "") -> PredictOptions:
@@ -59,21 +73,23 @@ def panel(work: Session) -> None:
         st.rerun()
     for key, job in list(work.jobs.items()):
         state = cached.service().job(job, work.owner)
-        if state.state == "queued":
-            ahead = "next in the queue" if state.place <= 1 else f"{state.place} others come first"
-            wait = (
-                ""
-                if state.seconds_left is None
-                else f", starts in about {words.duration(state.seconds_left)}"
-            )
-            text = f"{key.model}: {ahead}{wait}"
-        else:
-            left = "" if state.seconds_left is None else f", about {words.duration(state.seconds_left)} left"
-            text = f"{key.model}: {state.fraction:.0%}{left}"
         bar, stop = st.columns([8, 1], vertical_alignment="bottom")
-        bar.progress(min(max(state.fraction, 0.0), 1.0), text=text)
+        bar.progress(
+            min(max(state.fraction, 0.0), 1.0), text=f"**{words.plain(key.model)}**: {_how_far(state)}"
+        )
         if stop.button("Cancel", key=f"cancel-{job}", width="stretch"):
             cancel(work, key.model, job)
+
+
+def _how_far(state: JobState) -> str:
+    if state.state == "queued":
+        ahead = "next in the queue" if state.place <= 1 else f"{state.place} others come first"
+        seconds = state.seconds_left
+        return ahead if seconds is None else f"{ahead}, starts in about {words.duration(seconds)}"
+    if not state.fraction:
+        return "getting ready"
+    left = "" if state.seconds_left is None else f", about {words.duration(state.seconds_left)} left"
+    return f"{state.fraction:.0%}{left}"
 
 
 def cancel(work: Session, model: str, job: str) -> None:

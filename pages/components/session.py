@@ -136,6 +136,8 @@ class Session:
     fetches: dict[str, Future[Path]] = field(default_factory=dict)
     linked_model: str = ""
     linked_z: int | None = None
+    linked_view: str = ""
+    shared_limits: dict[str, bool] = field(default_factory=dict)
     queued: bool = False
     closed: bool = False
     farewell: list[weakref.finalize] = field(default_factory=list)

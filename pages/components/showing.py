@@ -5,16 +5,18 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
-from labelfree_core.analysis.display import limits
+from labelfree_core.analysis.alignment import Pair
+from labelfree_core.analysis.display import Limits, limits
 from labelfree_core.inference.prediction import Prediction
-from labelfree_core.reports.figures import with_scale_bar
+from labelfree_core.reports.figures import coloured, with_scale_bar
 from pages.components import cached, words
 from pages.components.opening import OF_SEGMENTATION
 from pages.components.session import Opened, Session
 from pages.components.viewer import Layer
 
 # The page is about so wide, the viewer's controls so high.
-PAGE_PX, CONTROLS_PX = 1150, 150
+PAGE_PX, CONTROLS_PX = 1180, 150
+DEVICES = {"cpu": "processor", "cuda": "NVIDIA GPU", "mps": "Apple GPU"}
 
 
 def _letters(text: str) -> str:
@@ -92,41 +94,68 @@ def layers(work: Session, predictions: list[Prediction]) -> list[Layer]:
         if prediction.voxels.shape != first.voxels.shape:
             continue
         name = prediction.model_id if several else prediction.structure
-        shown += pair_layers(work, prediction, name=name, own_units=not _z_score(prediction))
+        shown += pair_layers(work, prediction, name=name, own_units=not z_score(prediction))
     return shown
 
 
-def _z_score(prediction: Prediction) -> bool:
+def z_score(prediction: Prediction) -> bool:
+    """Whether a prediction is in the unit that stains are compared in."""
     return prediction.units.lower().startswith("z-score")
+
+
+def own_window(prediction: Prediction) -> Limits:
+    """Return black and white of a prediction by itself; a score runs from 0 to 1, whatever it reaches."""
+    return limits(prediction.voxels) if z_score(prediction) else (0.0, 1.0)
+
+
+def windows(pair: Pair, prediction: Prediction, *, shared: bool) -> tuple[Limits, Limits]:
+    """Return what is black and white in the observed and in the predicted image, in the units of the pair."""
+    window = limits(pair.observed)
+    if shared:
+        return window, window
+    here = limits(pair.predicted)
+    if z_score(prediction):
+        return window, here
+    # The pair holds the same voxels standardised, so two points of one line say where 0 and 1 went.
+    raw = limits(prediction.voxels)
+    slope = (here[1] - here[0]) / max(raw[1] - raw[0], 1e-12)
+    low, high = (here[0] + (value - raw[0]) * slope for value in own_window(prediction))
+    return window, (low, high)
 
 
 def _alone(prediction: Prediction, name: str, digest: str) -> Layer:
     """Show a prediction in its own unit; a score of 0 to 1 without its long explanation, from 0 to 1."""
     size, units = prediction.voxel_size_um, prediction.units
-    window = limits(prediction.voxels) if _z_score(prediction) else (0.0, 1.0)
-    short = "z-score" if _z_score(prediction) else units.split(" of ")[0].split(":")[0]
+    window = own_window(prediction)
+    short = "z-score" if z_score(prediction) else units.split(" of ")[0].split(":")[0]
     return Layer(
         f"{name}, predicted", prediction.voxels, size, short, window, role="predicted", digest=digest
     )
 
 
-def pair_layers(work: Session, prediction: Prediction, *, name: str, own_units: bool = False) -> list[Layer]:
-    """Make the observed layer, where there is one, and the predicted one, with the same limits or its own."""
+def pair_layers(
+    work: Session, prediction: Prediction, *, name: str, own_units: bool = False, shared: bool = True
+) -> list[Layer]:
+    """
+    Make the observed layer, where there is one, and the predicted one.
+
+    The predicted one is in its own unit, or in that of the stain; then between the same limits, or its own.
+    """
     channel = observed_channel(work, prediction)
     result = cached.result_id(work, prediction)
     size = prediction.voxel_size_um
     if channel is None:
         return [_alone(prediction, name, result)]
     pair = cached.pair(work, channel, prediction)
-    window = limits(pair.observed)
+    first, second = windows(pair, prediction, shared=shared)
     observed = f"{result}|observed|{work.image.reading_key if work.image else ''}|{channel}"
     stain = Layer(
-        f"{name}, observed", pair.observed, size, "z-score", window, role="observed", digest=observed
+        f"{name}, observed", pair.observed, size, "z-score", first, role="observed", digest=observed
     )
     if own_units:
         return [stain, _alone(prediction, name, result)]
     mate = f"{result}|pair"
-    made = Layer(f"{name}, predicted", pair.predicted, size, "z-score", window, role="predicted", digest=mate)
+    made = Layer(f"{name}, predicted", pair.predicted, size, "z-score", second, role="predicted", digest=mate)
     return [stain, made]
 
 
@@ -135,6 +164,17 @@ def framed(image: np.ndarray, pixel_um: float | None, *, columns: int = 2) -> np
     factor = max(1, round(PAGE_PX / columns / image.shape[1]))
     large = image.repeat(factor, axis=0).repeat(factor, axis=1)
     return with_scale_bar(large, None if pixel_um is None else pixel_um / factor)
+
+
+def colour_bar(between: Limits, colormap: str, units: str) -> None:
+    """Show what the colours of a map mean."""
+    stops = coloured(np.linspace(*between, 17)[None], between, colormap)[0]
+    ramp = ", ".join(f"rgb({red},{green},{blue})" for red, green, blue in stops)
+    low, high = (f"{value:.2f}".replace("-", "−") for value in between)
+    st.html(
+        f'<div class="lf-ramp" style="background:linear-gradient(90deg,{ramp})"></div>'
+        f'<div class="lf-ends"><span>{low}</span><span>{units}</span><span>{high}</span></div>'
+    )
 
 
 def height_px(shape: tuple[int, ...], panels: int) -> int:
@@ -158,6 +198,6 @@ def notes(prediction: Prediction, image: Opened) -> None:
     total = prediction.seconds.get("total")
     time = "" if total is None else f" in {total:.1f} s"
     st.caption(
-        f"{words.plain(prediction.structure)} by `{prediction.model_id}` on {prediction.device}{time}, "
-        f"unit: {words.plain(prediction.units)}. " + " ".join(words.plain(note) for note in prediction.notes)
+        f"`{prediction.model_id}` on the {DEVICES.get(prediction.device, prediction.device)}{time}. "
+        f"Unit: {words.plain(prediction.units)}. " + " ".join(words.plain(note) for note in prediction.notes)
     )
