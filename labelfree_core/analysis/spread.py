@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from labelfree_core.errors import PredictionError
 from labelfree_core.images.stack import ImageStack
-from labelfree_core.inference.options import PredictOptions, ProgressCallback
+from labelfree_core.inference.options import PredictOptions, Progress, ProgressCallback
 from labelfree_core.inference.predict import predict
 from labelfree_core.models.store import ModelEntry
 
@@ -23,6 +23,8 @@ FAST_VIEWS = ((0, False), (1, True), (2, False), (3, True))
 EXTENTS = ("fast", "full")
 # A fast crop is no smaller than this in the image's own pixels, where the image allows.
 _LEAST_PX = 96
+# Before this share of the work the time that passed says nothing about the time to come.
+_EARLY = 0.05
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,8 +105,9 @@ def spread(
     part, corner_px = (stack, (0, 0)) if extent == "full" else middle(stack)
     views = ALL_VIEWS if extent == "full" else FAST_VIEWS
     count, mean, squares, size = 0, np.zeros(0), np.zeros(0), stack.voxel_size_um or ()
-    for view in views:
-        predicted = predict(turned(part, view), model, options=wanted, progress=progress)
+    for number, view in enumerate(views):
+        inner = None if progress is None else _within(progress, number, len(views), started)
+        predicted = predict(turned(part, view), model, options=wanted, progress=inner)
         voxels = turned_back(predicted.voxels, view).astype(np.float64)
         if count == 0:  # Welford's running mean and squares: two volumes, however many views
             mean, squares, size = np.zeros_like(voxels), np.zeros_like(voxels), predicted.voxel_size_um
@@ -122,6 +125,18 @@ def spread(
         float(np.prod(part.shape[-2:]) / np.prod(stack.shape[-2:])),
         time.perf_counter() - started,
     )
+
+
+def _within(progress: ProgressCallback, number: int, count: int, started: float) -> ProgressCallback:
+    """Count the progress of one view as a part of all of them."""
+
+    def tell(now: Progress) -> None:
+        fraction = (number + now.fraction) / count
+        passed = time.perf_counter() - started
+        left = passed * (1 - fraction) / fraction if fraction > _EARLY else None
+        progress(Progress(fraction, left, f"View {number + 1} of {count}"))
+
+    return tell
 
 
 def middle(stack: ImageStack) -> tuple[ImageStack, tuple[int, int]]:

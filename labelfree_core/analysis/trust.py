@@ -140,11 +140,12 @@ class TrustOptions:
     How thoroughly to look.
 
     ``extent`` of the spread: ``"fast"`` (about the time of one prediction), ``"full"`` or ``"none"``;
-    ``predict`` says on which device, and with how much memory.
+    ``predict`` says on which device, and with how much memory; ``views`` is a spread that is there already.
     """
 
     extent: str = "fast"
     predict: PredictOptions = field(default_factory=PredictOptions)
+    views: Spread | None = None
 
 
 def trust(
@@ -195,8 +196,10 @@ def trust(
         return report
     report = _noting(report, *of_training(report.training_use), of_scores(card.scores))
     report = _with_familiarity(report, stack, entry)
-    if options.extent != "none":
+    views = options.views
+    if views is None and options.extent != "none":
         views = spread(stack, entry, extent=options.extent, options=options.predict, progress=progress)
+    if views is not None:
         report = _with_spread(report, views, stack, load_calibration(entry.folder, card))
     if observed is None:
         return report

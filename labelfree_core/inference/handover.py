@@ -25,6 +25,7 @@ Message = dict[str, object]
 KINDS = {
     "predict": "labelfree_core.inference.handover",
     "estimate": "labelfree_core.inference.estimating",
+    "spread": "labelfree_core.analysis.spreading",
 }
 
 
