@@ -34,7 +34,7 @@ def main() -> int:
     settings = Settings.read()
     logging.basicConfig(level=os.environ.get("LABELFREE_LOG", "WARNING"), stream=sys.stderr)
     if hasattr(os, "nice"):
-        os.nice(5)  # the pages answer first
+        os.nice(10)  # the pages answer first, on a machine without a core to spare too
     work: queue.Queue[Message] = queue.Queue()
     cancelled: set[str] = set()
     threading.Thread(target=_listen, args=(work, cancelled), daemon=True).start()
