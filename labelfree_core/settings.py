@@ -4,20 +4,22 @@ The limits of this installation, read from environment variables in one place.
 Every limit has a default that suits one person on one computer. A shared server sets
 the variables before it starts; nothing else needs to change.
 
-========================  ==============  ====================================================
-variable                  default         meaning
-========================  ==============  ====================================================
-LABELFREE_MEMORY_SHARE    0.5             share of the free memory one prediction may take
-LABELFREE_MEMORY_MIB      (none)          upper limit of one prediction, whatever is free
-LABELFREE_THREADS         (all cores)     processor threads of the prediction worker
-LABELFREE_QUEUE_PER_USER  4               predictions one person may have waiting or running
-LABELFREE_QUEUE           32              predictions waiting or running for everyone together
-LABELFREE_RESULTS         8               finished results kept for one person, oldest go first
-LABELFREE_RESULTS_MIB     2000            their memory together; the newest is always kept
-LABELFREE_MAX_MVOXELS     1000            largest image in millions of voxels
-LABELFREE_MODEL_UPLOADS   true            whether a person may add a model file
-LABELFREE_IDLE_MINUTES    10              idle worker is stopped, unused results are deleted
-========================  ==============  ====================================================
+==========================  ==============  ====================================================
+variable                    default         meaning
+==========================  ==============  ====================================================
+LABELFREE_MEMORY_SHARE      0.5             share of the free memory one prediction may take
+LABELFREE_MEMORY_MIB        (none)          upper limit of one prediction, whatever is free
+LABELFREE_THREADS           (all cores)     processor threads of the prediction worker
+LABELFREE_QUEUE_PER_USER    4               predictions one person may have waiting or running
+LABELFREE_QUEUE             32              predictions waiting or running for everyone together
+LABELFREE_RESULTS           8               finished results kept for one person, oldest go first
+LABELFREE_RESULTS_MIB       2000            their memory together; the newest is always kept
+LABELFREE_MAX_MVOXELS       1000            largest image in millions of voxels
+LABELFREE_MODEL_UPLOADS     true            whether a person may add a model file
+LABELFREE_TRAININGS         1               trainings running at once for everyone together
+LABELFREE_TRAINING_MINUTES  120             longest training of the page "Train your own"
+LABELFREE_IDLE_MINUTES      10              idle worker is stopped, unused results are deleted
+==========================  ==============  ====================================================
 """
 
 from __future__ import annotations
@@ -49,6 +51,8 @@ class Settings:
     results_mib: float = 2000.0
     max_mvoxels: float = 1000.0
     model_uploads: bool = True
+    trainings: int = 1
+    training_minutes: float = 120.0
     idle_minutes: float = 10.0
 
     def __post_init__(self) -> None:
@@ -65,6 +69,8 @@ class Settings:
             "results",
             "results_mib",
             "max_mvoxels",
+            "trainings",
+            "training_minutes",
         ):
             value = getattr(self, name)
             if value is not None and value <= 0:
@@ -99,6 +105,8 @@ class Settings:
             results_mib=_number(source, "RESULTS_MIB", given.results_mib),
             max_mvoxels=_number(source, "MAX_MVOXELS", given.max_mvoxels),
             model_uploads=_yes(source, "MODEL_UPLOADS", default=given.model_uploads),
+            trainings=int(_number(source, "TRAININGS", given.trainings)),
+            training_minutes=_number(source, "TRAINING_MINUTES", given.training_minutes),
             idle_minutes=_number(source, "IDLE_MINUTES", given.idle_minutes),
         )
 

@@ -260,5 +260,5 @@ def _key(settings: FitSettings) -> str:
     """Name a training; minutes may be added to one, steps not: the learning rate follows them."""
     said = asdict(settings)
     if settings.minutes is not None:
-        said |= {"minutes": "some", "steps": 0}
+        said |= {"minutes": "some", "steps": 0, "report_every": 0, "report_seconds": 0}
     return json.dumps(said, sort_keys=True)

@@ -13,7 +13,7 @@ from labelfree_core.models.cardfile import write_card
 from labelfree_core.models.entries import ModelEntry
 from labelfree_core.training.pairs import Row, read_channel
 
-_USE_OF_SPLIT = {"train": "trained", "held-out": "held-out", "spatial": "part"}
+USE_OF_SPLIT = {"train": "trained", "held-out": "held-out", "spatial": "part"}
 
 
 def images_seen(
@@ -37,7 +37,7 @@ def images_seen(
     """
     images = dict(before or {})
     for row in rows:
-        use = "trained" if all_fields else _USE_OF_SPLIT[row.split]
+        use = "trained" if all_fields else USE_OF_SPLIT[row.split]
         stack = read_channel(row.image, row.image_channel, row.voxel_size_um)
         for digest in (_of_file(row.image), fingerprint(stack.voxels)):
             images[digest] = max(use, images.get(digest, use), key=USES.index)
