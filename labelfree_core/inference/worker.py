@@ -19,6 +19,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import TextIO
 
+from labelfree_core import logs
 from labelfree_core.errors import LabelFreeError, PredictionCancelled
 from labelfree_core.inference.handover import Message, Wish, module
 from labelfree_core.inference.options import Progress
@@ -32,7 +33,7 @@ def main() -> int:
     """Serve predictions until the input closes."""
     say = _speaker(_own_output())
     settings = Settings.read()
-    logging.basicConfig(level=os.environ.get("LABELFREE_LOG", "WARNING"), stream=sys.stderr)
+    logs.configure()
     if hasattr(os, "nice"):
         os.nice(10)  # the pages answer first, on a machine without a core to spare too
     work: queue.Queue[Message] = queue.Queue()

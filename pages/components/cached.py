@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import streamlit as st
 
+from labelfree_core import logs
 from labelfree_core.analysis.alignment import Pair, align_grids, comparable
 from labelfree_core.analysis.display import limits, merge, picture
 from labelfree_core.analysis.scores import Scores, scores
@@ -38,6 +39,7 @@ STAIN_COLOURS = {"DNA": (0.25, 0.55, 1.0), "lamin B1": (1.0, 0.55, 0.15), "membr
 @st.cache_resource(show_spinner=False)
 def service() -> PredictionService:
     """Return the one worker behind a queue that predicts for everybody."""
+    logs.configure()
     return PredictionService()
 
 
