@@ -15,11 +15,13 @@ work = layout.page(
 image = layout.need_image(work)
 layout.need_prediction(work, "Predict a structure first; then it is compared with the stain here.")
 
-which, where, how = st.columns([3, 4, 3], vertical_alignment="bottom")
+which, where, how = st.columns([3, 4, 3], vertical_alignment="top")
 with which:
     prediction = showing.choose_result(work, "compare-result")
 with where:
     channel = showing.choose_observed(work, prediction, "compare-observed")
+    if channel is not None:
+        showing.choose_region(work, channel, "compare-region")
 if channel is None:
     links.state(prediction.model_id)
     comparing.without_observed(work, prediction)
@@ -34,7 +36,7 @@ except LabelFreeError as problem:
     st.error(str(problem))
     st.stop()
 
-key, name = (cached.result_id(work, prediction), f"{image.reading_key}|{channel}"), downloads.stem(prediction)
+key, name = cached.pair_key(work, channel, prediction), downloads.stem(prediction)
 comparing.numbers(found, prediction.structure, image.modality)
 said, table = st.columns([5, 1], vertical_alignment="center")
 said.markdown(words.plain(explain(found)))

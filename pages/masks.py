@@ -23,6 +23,8 @@ with which:
     prediction = showing.choose_result(work, "masks-result")
 with where:
     channel = showing.choose_observed(work, prediction, "masks-observed")
+    if channel is not None:
+        showing.choose_region(work, channel, "masks-region")
 links.state(prediction.model_id)
 result, name = cached.result_id(work, prediction), downloads.stem(prediction)
 if channel is None:
@@ -38,6 +40,7 @@ if channel is None:
     )
     st.stop()
 
+key = cached.pair_key(work, channel, prediction)
 try:
     pair = cached.pair(work, channel, prediction)
 except LabelFreeError as problem:
@@ -46,11 +49,11 @@ except LabelFreeError as problem:
 
 left, right = st.columns(2, gap="large")
 with left:
-    low = masking.threshold("Observed", pair.observed, f"{result}|{image.reading_key}|{channel}", name)
+    low = masking.threshold("Observed", pair.observed, "|".join(key), name)
 with right:
-    high = masking.threshold("Predicted", pair.predicted, f"{result}|pair", name)
+    high = masking.threshold("Predicted", pair.predicted, "|".join((*key, "mate")), name)
 observed, predicted = mask(pair.observed, low), mask(pair.predicted, high)
-found = agreement(observed, predicted)
+found = agreement(observed, predicted, region=pair.region)
 dice, iou, sentence = st.columns([1, 1, 4], vertical_alignment="center")
 dice.metric(
     "Dice", words.number(found.dice), help="Twice the overlap over the sum of both masks; 1 is perfect."

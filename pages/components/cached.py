@@ -183,28 +183,42 @@ def result_id(work: Session, prediction: Prediction) -> str:
     return f"{origin.sha256}|{origin.channel_index}|{made_by}|{prediction.voxels.shape}"
 
 
+def pair_key(work: Session, channel: int, prediction: Prediction) -> tuple[str, str]:
+    """Name a prediction, and the observed channel with the region it is compared in, for caches."""
+    assert work.image is not None
+    return result_id(work, prediction), f"{work.image.reading_key}|{channel}|{work.region_of(channel)}"
+
+
 @st.cache_resource(show_spinner=False, scope="session", max_entries=4)
-def _pair(result: str, observed: str, _observed: ImageStack, _prediction: Prediction) -> Pair:
-    return comparable(_observed, _prediction.stack)
+def _pair(
+    result: str,
+    observed: str,
+    _observed: ImageStack,
+    _prediction: Prediction,
+    _region: ImageStack | None,
+) -> Pair:
+    return comparable(_observed, _prediction.stack, region=_region)
 
 
 def pair(work: Session, channel: int, prediction: Prediction) -> Pair:
     """Lay an observed channel of the open image and a prediction on one grid, in one unit."""
-    assert work.image is not None
-    observed = f"{work.image.reading_key}|{channel}"
-    return _pair(result_id(work, prediction), observed, stack(work.image, channel), prediction)
+    image = work.image
+    assert image is not None
+    inside = work.region_of(channel)
+    region = None if inside is None else stack(image, inside)
+    return _pair(*pair_key(work, channel, prediction), stack(image, channel), prediction, region)
 
 
 @st.cache_resource(show_spinner="Comparing …", scope="session", max_entries=16)
 def _scores(result: str, observed: str, _pair: Pair) -> Scores:
-    return scores(_pair.observed, _pair.predicted, units=_pair.units)
+    return scores(
+        _pair.observed, _pair.predicted, region=_pair.region, noise_ceiling=_pair.ceiling, units=_pair.units
+    )
 
 
 def scored(work: Session, channel: int, prediction: Prediction) -> Scores:
     """Score a prediction against an observed channel of the open image."""
-    assert work.image is not None
-    observed = f"{work.image.reading_key}|{channel}"
-    return _scores(result_id(work, prediction), observed, pair(work, channel, prediction))
+    return _scores(*pair_key(work, channel, prediction), pair(work, channel, prediction))
 
 
 @st.cache_resource(show_spinner=False, scope="session", max_entries=4)

@@ -134,7 +134,9 @@ def voxel_plot(pair: Pair) -> tuple[Plot, str]:
         )
     low, high = limits(pair.observed)
     edges = np.linspace(low, high, SCATTER_BINS + 1)
-    counts, _, _ = np.histogram2d(pair.predicted.ravel(), pair.observed.ravel(), bins=(edges, edges))
+    counts, _, _ = np.histogram2d(
+        _counted(pair, pair.predicted), _counted(pair, pair.observed), (edges, edges)
+    )
     ends = np.array([low, high])
     plot = Plot(
         Axis("observed (z-score)", low, high),
@@ -146,13 +148,18 @@ def voxel_plot(pair: Pair) -> tuple[Plot, str]:
     return plot, "Each voxel by its two values; on the dotted line they are equal. Brighter: more voxels."
 
 
+def _counted(pair: Pair, voxels: np.ndarray) -> np.ndarray:
+    return voxels.ravel() if pair.region is None else voxels[pair.region]
+
+
 def _inside_outside(pair: Pair) -> Plot:
-    inside = pair.observed > pair.observed.min()
-    low, high = (float(value) for value in np.percentile(pair.predicted, (0.01, 99.99)))
+    observed, predicted = _counted(pair, pair.observed), _counted(pair, pair.predicted)
+    inside = observed > observed.min()
+    low, high = (float(value) for value in np.percentile(predicted, (0.01, 99.99)))
     edges = np.linspace(low, high if high > low else low + 1, CURVE_BINS + 1)
     middles, curves, top = (edges[:-1] + edges[1:]) / 2, [], 0.0
     for where, label, colour in ((~inside, "outside", "#8a979d"), (inside, "inside", "#0b8f8a")):
-        share = 100 * np.histogram(pair.predicted[where], edges)[0] / max(1, np.count_nonzero(where))
+        share = 100 * np.histogram(predicted[where], edges)[0] / max(1, np.count_nonzero(where))
         curves.append(Curve(middles, share, colour, label))
         top = max(top, float(share.max()))
     return Plot(
@@ -165,9 +172,10 @@ def _inside_outside(pair: Pair) -> Plot:
 @st.cache_resource(show_spinner=False, scope="session", max_entries=8)
 def _differences(key: tuple[str, str], shared: bool, _pair: Pair, _prediction: Prediction) -> Differences:
     if shared:
-        return differences(_pair.observed, _pair.predicted)
+        return differences(_pair.observed, _pair.predicted, region=_pair.region)
     first, second = showing.windows(_pair, _prediction, shared=False)
-    return differences(rescale(_pair.observed, first), rescale(_pair.predicted, second))
+    shown = rescale(_pair.observed, first), rescale(_pair.predicted, second)
+    return differences(*shown, region=_pair.region)
 
 
 def difference_maps(pair: Pair, prediction: Prediction, key: tuple[str, str], *, shared: bool) -> None:

@@ -108,18 +108,20 @@ def sentence(found: Agreement, *, marked: str = "stained") -> str:
 def side_by_side(pair: Pair, masks: tuple[np.ndarray, np.ndarray], name: str) -> None:
     """Show both masks and their overlay, by maximum projection."""
     pixel_um = None if pair.voxel_size_um is None else pair.voxel_size_um[-1]
+    counted = masks if pair.region is None else (masks[0] & pair.region, masks[1] & pair.region)
     panels = [
         figure_panels.Panel(project(masks[0]).astype(np.uint8) * 255, "Observed mask"),
         figure_panels.Panel(project(masks[1]).astype(np.uint8) * 255, "Predicted mask"),
-        figure_panels.Panel(overlay(*masks), "Overlay"),
+        figure_panels.Panel(overlay(*counted), "Overlay"),
     ]
     for column, panel in zip(st.columns(3), panels, strict=True):
         showing.picture(column, showing.framed(panel.pixels, pixel_um, columns=3), panel.title)
     words_, save = st.columns([5, 1], vertical_alignment="center")
     with words_, st.container(horizontal=True, vertical_alignment="center"):
         st.html('<div class="lf-fact">' + " ".join(_swatch(*part) for part in LEGEND) + "</div>")
+        where = "" if pair.region is None else " inside the region"
         if pair.observed.ndim == 3:
-            st.caption("Maximum projections; Dice and IoU count all voxels of the stack.")
+            st.caption(f"Maximum projections; Dice and IoU count all voxels{where}.")
     with save:
         draw = partial(figure_panels.side_by_side, panels, pixel_um, legend=LEGEND)
         saving.menu(lambda theme: draw(theme=theme), f"{name}_masks")

@@ -9,7 +9,7 @@ import weakref
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import streamlit as st
 
@@ -17,6 +17,9 @@ from labelfree_core.images.proposal import Proposal
 from labelfree_core.images.reading import ImageFile
 from labelfree_core.images.stack import ImageStack
 from labelfree_core.inference.prediction import Prediction
+
+if TYPE_CHECKING:
+    from labelfree_core.analysis.spread import Spread
 
 KEY = "work"
 # Predictions kept for one person; the oldest goes first. A large stack is 300 MB as float32.
@@ -99,6 +102,16 @@ class ResultKey(NamedTuple):
 
 
 @dataclass(slots=True)
+class Look:
+    """A look at where a model is unsure: under way as long as there is a job."""
+
+    extent: str
+    job: str = ""
+    spread: Spread | None = None
+    problem: str = ""
+
+
+@dataclass(slots=True)
 class BatchItem:
     """One image of the page "Untagged structure"."""
 
@@ -129,6 +142,8 @@ class Session:
     batch_running: bool = False
     add_note: str = ""
     observed_choice: dict[str, int] = field(default_factory=dict)
+    remembered_regions: dict[tuple[tuple[str, ...], int], int | None] = field(default_factory=dict)
+    looks: dict[ResultKey, Look] = field(default_factory=dict)
     thresholds: dict[str, float] = field(default_factory=dict)
     remembered: dict[tuple[str, ...], tuple[int | None, tuple[str, ...]]] = field(default_factory=dict)
     uploads: int = 0
@@ -137,7 +152,7 @@ class Session:
     linked_model: str = ""
     linked_z: int | None = None
     linked_view: str = ""
-    shared_limits: dict[str, bool] = field(default_factory=dict)
+    regions: dict[str, int | None] = field(default_factory=dict)
     queued: bool = False
     closed: bool = False
     farewell: list[weakref.finalize] = field(default_factory=list)
@@ -153,6 +168,20 @@ class Session:
             held.clear()
         for last in self.farewell:
             last()
+
+    def region_of(self, channel: int) -> int | None:
+        """Return the channel that marks where an observed one says something: as chosen, else as proposed."""
+        image = self.image
+        if image is None:
+            return None
+        chosen = f"{image.digest}|{channel}"
+        if chosen in self.regions:
+            return self.regions[chosen]
+        kind = (tuple(image.file.channel_names), channel)
+        if any(image.file.channel_names) and kind in self.remembered_regions:
+            return self.remembered_regions[kind]
+        proposed = image.proposal.regions.get(channel)
+        return proposed.value if proposed is not None and isinstance(proposed.value, int) else None
 
     def result(self, model: str) -> Prediction | None:
         """Return the prediction of this model for the open image at the chosen grid, if there is one."""
@@ -177,6 +206,14 @@ class Session:
             sum(p.voxels.nbytes for p in self.predictions.values()) > KEPT_BYTES and len(self.predictions) > 1
         ):
             self.predictions.pop(next(iter(self.predictions)))
+
+    def choose_region(self, channel: int, region: int | None) -> None:
+        """Take the person's word for where an observed channel counts, for files of the same kind too."""
+        if self.image is None:
+            return
+        self.regions[f"{self.image.digest}|{channel}"] = region
+        if any(self.image.file.channel_names):
+            self.remembered_regions[tuple(self.image.file.channel_names), channel] = region
 
     def correct(self, **changes: object) -> None:
         """Change what is known about the open image, and remember the channels for files of the same kind."""

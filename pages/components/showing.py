@@ -10,7 +10,7 @@ from labelfree_core.analysis.display import Limits, limits
 from labelfree_core.inference.prediction import Prediction
 from labelfree_core.reports.figures import coloured, with_scale_bar
 from pages.components import cached, words
-from pages.components.opening import OF_SEGMENTATION
+from pages.components.opening import OF_SEGMENTATION, SEGMENTATION
 from pages.components.session import Opened, Session
 from pages.components.viewer import Layer
 
@@ -78,6 +78,31 @@ def choose_observed(work: Session, prediction: Prediction, key: str) -> int | No
     if picked is not None:
         work.observed_choice[f"{image.digest}|{prediction.model_id}"] = picked
     return picked
+
+
+def choose_region(work: Session, channel: int, key: str) -> None:
+    """Let the person say where the observed channel says something, where the file marks such a part."""
+    image = work.image
+    assert image is not None
+    now = work.region_of(channel)
+    marks = [n for n, stain in image.observed.items() if SEGMENTATION in stain and n != channel]
+    options = [None, *dict.fromkeys([*marks, *([] if now is None else [now])])]
+    if len(options) == 1:
+        return
+    proposed = image.proposal.regions.get(channel)
+    picked = st.selectbox(
+        "Compare in",
+        options,
+        options.index(now),
+        lambda n: "the whole field" if n is None else f"inside {image.channel_label(n)}",
+        key=f"{key}-{image.digest[:12]}-{channel}",
+        help=None if proposed is None else f"{proposed.reason}.",
+    )
+    if picked != now:
+        work.choose_region(channel, picked)
+        st.rerun()
+    if proposed is not None and now == proposed.value:
+        st.caption(f"Proposed: {words.plain(proposed.reason)}.")
 
 
 def layers(work: Session, predictions: list[Prediction]) -> list[Layer]:
@@ -148,13 +173,13 @@ def pair_layers(
         return [_alone(prediction, name, result)]
     pair = cached.pair(work, channel, prediction)
     first, second = windows(pair, prediction, shared=shared)
-    observed = f"{result}|observed|{work.image.reading_key if work.image else ''}|{channel}"
+    observed = "|".join((*cached.pair_key(work, channel, prediction), "observed"))
     stain = Layer(
         f"{name}, observed", pair.observed, size, "z-score", first, role="observed", digest=observed
     )
     if own_units:
         return [stain, _alone(prediction, name, result)]
-    mate = f"{result}|pair"
+    mate = f"{observed}|mate"
     made = Layer(f"{name}, predicted", pair.predicted, size, "z-score", second, role="predicted", digest=mate)
     return [stain, made]
 
