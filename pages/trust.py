@@ -3,7 +3,7 @@
 import streamlit as st
 
 from labelfree_core.errors import LabelFreeError
-from pages.components import cached, cards, layout, links, trusting
+from pages.components import cached, cards, layout, links, trusting, unsure
 
 work = layout.page(
     "trust",
@@ -23,39 +23,35 @@ entries = sorted(cached.models(work), key=lambda entry: not cards.fits(entry, im
 if not entries:
     layout.empty("No model is installed", "Add one on the Models page.", "models", "Go to Models")
 
-entry = trusting.choose_model(work, entries)
+left, right = st.columns([3, 4], vertical_alignment="top")
+with left:
+    entry = trusting.choose_model(work, entries)
+with right:
+    trusting.choose_stain(work, entry)
 links.state(entry.card.id)
-asked = f"trust-{image.key}-{entry.card.id}"
-extent = st.session_state.get(asked, "none")
 try:
-    found = trusting.report(work, entry, extent=extent)
+    look = unsure.look_of(work, entry)
+    found = trusting.report(work, entry, look)
 except LabelFreeError as problem:
     st.error(str(problem))
     st.stop()
 
 trusting.verdict(found)
 trusting.numbers(found, entry)
-if found.level == "red" and found.familiarity is None:
+if found.blocked:
     st.stop()
+trusting.ceiling(found)
 
 st.subheader("Where it is unsure", anchor=False)
 st.caption(
     "The image is flipped and rotated and predicted again. A microscope has no preferred direction, so where "
     "the predictions disagree, the model is guessing."
 )
-if found.spread is None:
-    with st.container(horizontal=True):
-        for label, wanted in (
-            ("Look at the middle (about one prediction)", "fast"),
-            ("Look everywhere (about eight predictions)", "full"),
-        ):
-            if st.button(label, type="primary" if wanted == "fast" else "secondary"):
-                st.session_state[asked] = wanted
-                st.rerun()
+unsure.controls(work, entry)
 trusting.error_map(found)
 if found.regions:
     st.subheader("Worst places", anchor=False)
-    trusting.regions(work, found)
+    trusting.regions(work, entry, found)
 if found.pearson_r is None:
     st.caption(
         "A file with an observed stain, and a prediction of it, adds r, the noise ceiling and the places "

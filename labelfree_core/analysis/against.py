@@ -87,7 +87,7 @@ def against(
     limited = f" inside the region ({share:.0%} of the field)" if pair.region is not None else ""
     found = match(*both_objects(evidence.observed, pair))
     objects = counted(len(found.pairs), len(found.missed), len(found.extra), inside=limited)
-    notes = (against_stain(r, pair.ceiling, row, painted=painted), Note("green", "", objects))
+    notes = (against_stain(r, pair.ceiling, row, painted=painted), Note("green", "", objects, "stain"))
     return Against(r, pair.ceiling, share, regions, notes)
 
 

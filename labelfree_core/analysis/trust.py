@@ -102,6 +102,11 @@ class TrustReport:
         return verdict(self.notes)[1]
 
     @property
+    def blocked(self) -> bool:
+        """Whether the image can't be predicted, so that nothing was run."""
+        return any(note.level == "red" and note.topic == "file" for note in self.notes)
+
+    @property
     def ordered(self) -> tuple[Note, ...]:
         """All notes, the worst first."""
         return tuple(sorted(self.notes, key=lambda note: -LEVELS.index(note.level)))
@@ -192,7 +197,7 @@ def trust(
         published_r=None if row is None else row.pearson_r,
         units=card.units,
     )
-    if report.level == "red":
+    if report.blocked:
         return report
     report = _noting(report, *of_training(report.training_use), of_scores(card.scores))
     report = _with_familiarity(report, stack, entry)

@@ -28,12 +28,14 @@ class Note:
     """
     One thing that was found: how bad it is, its cause in a few plain words, and the sentence with its number.
 
-    ``cause`` fits after "because" and is empty for what never decides a level.
+    ``cause`` fits after "because" and is empty for what never decides a level; ``topic`` is ``"file"`` for
+    what the file doctor found, ``"stain"`` for what was learnt from the stain of this image.
     """
 
     level: str
     cause: str
     sentence: str
+    topic: str = ""
 
 
 def verdict(notes: Sequence[Note]) -> tuple[str, str]:
@@ -66,8 +68,8 @@ def of_findings(findings: Sequence[Finding]) -> list[Note]:
 
     Examples
     --------
-    >>> of_findings([Finding("focus", "ok", "Sharp."), Finding("stripes", "severe", "Stripes.", "Bad.")])
-    [Note(level='red', cause='something is wrong with the image (stripes)', sentence='Stripes. Bad.')]
+    >>> of_findings([Finding("focus", "ok", "Sharp."), Finding("stripes", "severe", "Bad.")])
+    [Note(level='red', cause='something is wrong with the image (stripes)', sentence='Bad.', topic='file')]
     """
     order = ("severe", "warning")
     notes = []
@@ -78,7 +80,7 @@ def of_findings(findings: Sequence[Finding]) -> list[Note]:
         if size:
             cause = "its pixel size is unknown or does not suit the model"
         told = " ".join(part for part in (finding.what, finding.effect, finding.advice) if part)
-        notes.append(Note(level, cause, told))
+        notes.append(Note(level, cause, told, "file"))
     resampled = [f.what for f in findings if f.name == "voxel size" and f.level in ("ok", "note")]
     return notes + [Note("green", "", sentence) for sentence in resampled]
 
@@ -190,7 +192,7 @@ def against_stain(r: float, ceiling: float, row: Published | None, *, painted: b
         kept = " against real stains" if painted else ""
         sentence += f" That is {than} what the paper reached for {row.structure}{kept} ({row.pearson_r:.2f})."
     level = "green" if r >= 0.4 else "amber" if r >= 0.2 else "red"
-    return Note(level, f"it hardly matches the {what} of this very image", sentence)
+    return Note(level, f"it hardly matches the {what} of this very image", sentence, "stain")
 
 
 def counted(matched: int, missed: int, extra: int, *, inside: str = "") -> str:

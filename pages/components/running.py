@@ -75,13 +75,14 @@ def panel(work: Session) -> None:
         state = cached.service().job(job, work.owner)
         bar, stop = st.columns([8, 1], vertical_alignment="bottom")
         bar.progress(
-            min(max(state.fraction, 0.0), 1.0), text=f"**{words.plain(key.model)}**: {_how_far(state)}"
+            min(max(state.fraction, 0.0), 1.0), text=f"**{words.plain(key.model)}**: {how_far(state)}"
         )
         if stop.button("Cancel", key=f"cancel-{job}", width="stretch"):
             cancel(work, key.model, job)
 
 
-def _how_far(state: JobState) -> str:
+def how_far(state: JobState) -> str:
+    """Say where a job is: its place in the queue, or its share and the time left."""
     if state.state == "queued":
         ahead = "next in the queue" if state.place <= 1 else f"{state.place} others come first"
         seconds = state.seconds_left

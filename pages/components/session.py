@@ -103,11 +103,14 @@ class ResultKey(NamedTuple):
 
 @dataclass(slots=True)
 class Look:
-    """A look at where a model is unsure: under way as long as there is a job."""
+    """
+    A look at where a model is unsure: ``spread`` was found in ``extent``; ``asked`` is under way in ``job``.
+    """
 
-    extent: str
-    job: str = ""
+    extent: str = ""
     spread: Spread | None = None
+    asked: str = ""
+    job: str = ""
     problem: str = ""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,18 +13,22 @@ from labelfree_core.analysis.display import limits
 from labelfree_core.inference.prediction import Prediction
 from labelfree_core.models.store import ModelEntry
 from labelfree_core.reports.figures import coloured
-from pages.components import cached, running, session, showing, words
-from pages.components.session import Session
+from pages.components import cached, session, showing, words
+from pages.components.session import Look, Session
+from pages.components.viewer import Layer, ViewState, viewer
 
 if TYPE_CHECKING:
+    from labelfree_core.analysis.regions import Region
     from labelfree_core.analysis.trust import TrustReport
 
 METRIC_COLUMNS = 4
-LOOKS = {
+LEVELS = {
     "green": (":green[:material/check_circle:]", "Looks trustworthy"),
     "amber": (":orange[:material/warning:]", "Check before measuring"),
     "red": (":red[:material/error:]", "Do not trust this"),
 }
+# The viewer's keys: a place is shown larger, so that a cell fills a good part of the panel.
+VIEW, VIEW_STATE, ZOOM = "trust-view", "trust-view-state", 3.0
 
 
 def choose_model(work: Session, entries: list[ModelEntry]) -> ModelEntry:
@@ -44,11 +49,7 @@ def choose_model(work: Session, entries: list[ModelEntry]) -> ModelEntry:
 
 @st.cache_resource(show_spinner="Looking at the image …", scope="session", max_entries=16)
 def _report(
-    key: str,
-    extent: str,
-    _entry: ModelEntry,
-    _observed: int | None,
-    _found: Prediction | None,
+    key: str, seen: str, _entry: ModelEntry, _look: Look | None, _found: Prediction | None
 ) -> TrustReport:
     from labelfree_core.analysis.trust import Evidence, TrustOptions, trust
 
@@ -56,62 +57,98 @@ def _report(
     image = work.image
     assert image is not None
     assert image.transmitted is not None
-    stain = None
-    if _observed is not None and _found is not None:
-        stain = Evidence(cached.stack(image, _observed), prediction=_found)
-    options = TrustOptions(extent, running.options(work, "input"))
-    signal = cached.stack(image, image.transmitted)
-    return trust(signal, _entry, observed=stain, options=options)
+    evidence = None
+    observed = None if _found is None else showing.observed_channel(work, _found)
+    if observed is not None:
+        inside = work.region_of(observed)
+        region = None if inside is None else cached.stack(image, inside)
+        evidence = Evidence(cached.stack(image, observed), region, _found)
+    views = None if _look is None else _look.spread
+    return trust(
+        cached.stack(image, image.transmitted),
+        _entry,
+        observed=evidence,
+        options=TrustOptions("none", views=views),
+    )
 
 
-def report(work: Session, entry: ModelEntry, *, extent: str) -> TrustReport:
-    """Judge the open image; without a spread that takes a moment and starts no network."""
+def report(work: Session, entry: ModelEntry, look: Look | None) -> TrustReport:
+    """Judge the open image by what is there; no network runs for that in this process."""
     image = work.image
     assert image is not None
     found = work.result(entry.card.id)
     observed = None if found is None else showing.observed_channel(work, found)
-    result = "" if found is None else cached.result_id(work, found)
-    key = f"{image.key}|{entry.card.id}|{entry.card.sha256}|{observed}|{result}"
-    return _report(key, extent, entry, observed, found)
+    result = "" if found is None or observed is None else "|".join(cached.pair_key(work, observed, found))
+    seen = "" if look is None else look.extent
+    return _report(f"{image.key}|{entry.card.id}|{entry.card.sha256}|{result}", seen, entry, look, found)
+
+
+def choose_stain(work: Session, entry: ModelEntry) -> None:
+    """Let the person correct with which channel, and where, the prediction is compared."""
+    found = work.result(entry.card.id)
+    if found is None:
+        return
+    channel = showing.choose_observed(work, found, "trust-observed")
+    if channel is not None:
+        showing.choose_region(work, channel, "trust-region")
 
 
 def verdict(found: TrustReport) -> None:
-    """Show the level and why."""
-    icon, title = LOOKS[found.level]
+    """Show the level, what it means, and why."""
+    icon, title = LEVELS[found.level]
     with st.container(border=True):
         st.subheader(f"{icon} {title}", anchor=False)
-        st.markdown(f"**{words.plain(found.verdict)}**")
-        for reason in found.reasons:
-            st.markdown(f"- {words.plain(reason)}")
+        st.markdown(words.plain(found.verdict))
+        with st.expander("Why", expanded=True, icon=":material/fact_check:"):
+            for note in found.ordered:
+                st.markdown(f"{LEVELS[note.level][0]} {words.plain(note.sentence)}")
 
 
 def numbers(found: TrustReport, entry: ModelEntry) -> None:
-    """Show every number with a word of help; a dash where it is not known."""
-    card = entry.card.hallucination
-    values = [
-        (
-            "Familiarity",
-            found.familiarity,
-            "1: like the training images; below 0.5: unusual.",
-        ),
-        ("Disagreement", found.disagreement, "Of flipped and rotated views, as a share of the contrast."),
-        ("Expected error", found.expected_error, f"Root mean square, {found.units}."),
-        ("Pearson r", found.pearson_r, "Against the observed stain."),
-        ("Noise ceiling", found.ceiling, "The best r that the noise of the stain allows."),
-        ("r / ceiling", found.r_of_ceiling, "How much of the possible is reached."),
-        ("Published r", found.published_r, "Median of the paper's test images."),
-        (
-            "Invents",
-            card.get("phase_scrambled"),
-            "Brightness predicted from an image whose content was scrambled, as a share of real signal: 0 is "
-            "dark.",
-        ),
-    ]
-    for start in range(0, len(values), METRIC_COLUMNS):
-        row = values[start : start + METRIC_COLUMNS]
-        for column, (label, value, meaning) in zip(st.columns(METRIC_COLUMNS), row, strict=False):
-            known = value is not None and math.isfinite(value)
-            column.metric(label, f"{value:.2f}" if known else "–", help=meaning)
+    """Show what is known about image and model, each with a word of help; a dash where it is not known."""
+    invents = entry.card.hallucination.get("phase_scrambled")
+    _row(
+        [
+            ("Familiarity", found.familiarity, "1: like the training images; below 0.5: unusual."),
+            (
+                "Disagreement",
+                found.disagreement,
+                "Of flipped and rotated views, as a share of the contrast.",
+            ),
+            ("Expected error", found.expected_error, f"Root mean square, {found.units}."),
+            (
+                "Invents",
+                invents,
+                "Brightness predicted from an image whose content was scrambled, as a share of real signal: "
+                "0 is dark.",
+            ),
+        ]
+    )
+
+
+def ceiling(found: TrustReport) -> None:
+    """Show how the prediction did against the stain, beside what its noise and the paper allow."""
+    if found.pearson_r is None:
+        return
+    st.subheader("Against the stain", anchor=False)
+    painted = "" if found.ceiling is None or math.isfinite(found.ceiling) else " None for a segmentation."
+    _row(
+        [
+            ("Pearson r", found.pearson_r, "1: brightness rises and falls together; 0: no relation."),
+            ("Noise ceiling", found.ceiling, f"The best r that the noise of this stain allows.{painted}"),
+            ("r / ceiling", found.r_of_ceiling, "How much of the possible is reached; 1 is all of it."),
+            ("Published r", found.published_r, "What the paper reached: median of its test images."),
+        ]
+    )
+    for note in found.notes:
+        if note.topic == "stain":
+            st.markdown(words.plain(note.sentence))
+
+
+def _row(values: list[tuple[str, float | None, str]]) -> None:
+    for column, (label, value, meaning) in zip(st.columns(METRIC_COLUMNS), values, strict=True):
+        known = value is not None and math.isfinite(value)
+        column.metric(label, f"{value:.2f}" if known else "–", help=meaning)
 
 
 def error_map(found: TrustReport) -> None:
@@ -135,19 +172,52 @@ def error_map(found: TrustReport) -> None:
     )
 
 
-def regions(work: Session, found: TrustReport) -> None:
-    """List the worst places, each one click from the viewer."""
+def regions(work: Session, entry: ModelEntry, found: TrustReport) -> None:
+    """List the worst places, each one click from being shown in the viewer below."""
+    chosen: Region | None = None
     for number, region in enumerate(found.regions, start=1):
-        where, text, button = st.columns([3, 6, 2], vertical_alignment="center")
-        position = " × ".join(f"{value:.1f}" for value in region.position_um)
-        axes = "z × y × x" if len(region.position_um) == 3 else "y × x"
-        where.markdown(f"**{number}.** {position} µm ({axes}), {region.size_um:.0f} µm wide")
-        text.markdown(words.plain(region.why))
-        deep = len(region.position_px) == 3
-        label = f"Show plane {region.position_px[0] + 1}" if deep else "Show the image"
-        if button.button(label, key=f"region-{number}", icon=":material/visibility:"):
-            work.linked_z = region.position_px[0] if deep else None
-            st.switch_page("pages/predict.py")
+        with st.container(horizontal=True, vertical_alignment="center"):
+            if st.button("Show", key=f"region-{number}", icon=":material/visibility:", width="content"):
+                chosen = region
+            position = " × ".join(f"{value:.1f}" for value in region.position_um)
+            axes = "z × y × x" if len(region.position_um) == 3 else "y × x"
+            where = f"**{number}.** {position} µm ({axes}), {region.size_um:.0f} µm wide"
+            st.markdown(f"{where}: {words.plain(region.why)}", width="stretch")
+    shown = _layers(work, entry)
+    state = st.session_state.get(VIEW_STATE)
+    if chosen is not None:
+        state = _place(chosen, shown[0], state)
+    height = showing.height_px(shown[0].voxels.shape, len(shown))
+    st.session_state[VIEW_STATE] = viewer(shown, key=VIEW, height_px=height, state=state)
+
+
+def _layers(work: Session, entry: ModelEntry) -> list[Layer]:
+    """Show the image, and the prediction beside the stain where they are there."""
+    image = work.image
+    assert image is not None
+    assert image.transmitted is not None
+    found = work.result(entry.card.id)
+    if found is not None:
+        return showing.layers(work, [found])
+    light = cached.stack(image, image.transmitted)
+    size = light.voxel_size_um or (1.0,) * light.voxels.ndim
+    name = image.channel_label(image.transmitted)
+    return [Layer(name, light.voxels, size, "camera counts", role="transmitted", digest=image.key)]
+
+
+def _place(region: Region, layer: Layer, before: ViewState | None) -> ViewState:
+    """Ask the viewer to show one place, in voxels of its layers, with the cross-hair on it."""
+    at = [position / size for position, size in zip(region.position_um, layer.voxel_size_um, strict=True)]
+    middle = (at[-2], at[-1])
+    deep = len(at) == 3
+    return replace(
+        before or ViewState(),
+        z=int(at[0]) if deep else None,
+        projection="plane",
+        center=middle,
+        cursor=middle,
+        zoom=ZOOM,
+    )
 
 
 def _flat(volume: np.ndarray) -> np.ndarray:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import SimpleNamespace
 
-import numpy as np
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from tests.pages.conftest import press, words
+from tests.pages.conftest import Worker, press, words
 
 Open = Callable[..., AppTest]
+FAST = "Look at the middle (about one prediction)"
 
 
 def test_it_opens_empty_and_says_what_to_do(open_app: Open) -> None:
@@ -37,17 +37,60 @@ def test_with_a_stain_it_shows_r_and_the_ceiling(predicted: Open) -> None:
     assert "paper reached" in words(app)
 
 
-def test_one_press_shows_where_it_is_unsure(predicted: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    from labelfree_core.analysis import spread
+def test_the_verdict_is_one_plain_sentence_and_each_reason_has_its_colour(open_app: Open) -> None:
+    text = words(open_app("trust", sample="cells"))
+    assert "Look, but do not measure yet, because" in text
+    assert ":orange[:material/warning:] Whether 'dna" in text
+    assert "Compare with a stain first" in text
 
-    def leaning(stack: object, model: object, **_: object) -> SimpleNamespace:
-        voxels = np.asarray(stack.voxels, np.float32)  # type: ignore[attr-defined]
-        ramp = np.linspace(0, 1, voxels.shape[-1], dtype=np.float32) ** 8
-        return SimpleNamespace(voxels=voxels / voxels.max() + ramp, voxel_size_um=stack.voxel_size_um)  # type: ignore[attr-defined]
 
-    monkeypatch.setattr(spread, "predict", leaning)
-    app = press(predicted("trust"), "Look at the middle (about one prediction)")
+def test_one_press_lets_the_worker_look_where_it_is_unsure(predicted: Open, worker: Worker) -> None:
+    app = press(predicted("trust"), FAST)
     assert not app.exception
+    (ask,) = worker.asked.values()
+    assert (ask.kind, ask.details) == ("spread", {"extent": "fast"})
     text = words(app)
     assert "not calibrated" in text
     assert "Mean of 4 views" in text
+    assert FAST not in [button.label for button in app.button]
+
+
+def test_views_under_way_show_how_far_they_are_and_can_be_stopped(predicted: Open, worker: Worker) -> None:
+    app = predicted("trust")
+    worker.looks_needed = 10**6
+    app = press(app, FAST)
+    assert not app.exception
+    assert FAST not in [button.label for button in app.button]
+    job = next(iter(worker.asked))
+    app = press(app, "Cancel")
+    assert worker.cancelled == {job}
+    assert FAST in [button.label for button in app.button]
+    assert "Mean of" not in words(app)
+
+
+def test_views_that_fail_say_why_and_can_be_tried_again(predicted: Open, worker: Worker) -> None:
+    app = predicted("trust")
+    worker.failing["cells"] = "Memory ran out."
+    app = press(app, FAST)
+    assert "Memory ran out." in [error.value for error in app.error]
+    assert FAST in [button.label for button in app.button]
+
+
+def test_a_worst_place_is_shown_in_place_with_the_cross_hair_on_it(predicted: Open) -> None:
+    app = press(predicted("trust"), FAST)
+    app = next(button for button in app.button if button.key == "region-1").click().run()
+    assert not app.exception
+    view = app.session_state["trust-view-state"]
+    assert view.cursor == view.center is not None
+    assert view.zoom == 3.0
+    assert isinstance(view.z, int)
+
+
+def test_an_image_that_was_trained_on_is_never_called_trustworthy(
+    predicted: Open, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    st.cache_resource.clear()  # reports of the same sample, from other tests
+    monkeypatch.setattr("labelfree_core.analysis.trust.training_use_of", lambda *_: "trained")
+    text = words(predicted("trust"))
+    assert "was used to train this model" in text
+    assert "agreement proves nothing" in text
