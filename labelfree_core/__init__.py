@@ -8,26 +8,31 @@ Examples
 --------
 >>> import labelfree_core as lf
 >>> sorted(lf.__all__)[:3]
-['ImageStack', 'LabelFreeError', 'ModelCard']
+['Evidence', 'ImageStack', 'LabelFreeError']
 """
 
 from importlib import import_module
 
 _HOME = {
+    "Evidence": "analysis.against",
     "ImageStack": "images.stack",
     "LabelFreeError": "errors",
     "ModelCard": "models.card",
-    "Prediction": "inference.prediction",
     "PredictOptions": "inference.predict",
+    "Prediction": "inference.prediction",
+    "TrustOptions": "analysis.trust",
     "agreement": "analysis.masks",
     "blink_gif": "reports.gif",
     "clip_to_mask": "analysis.masks",
+    "comparable": "analysis.alignment",
     "differences": "analysis.difference",
     "estimate": "inference.predict",
     "examine": "images.health",
     "find_model": "models.store",
+    "find_objects": "analysis.objects",
     "limits": "analysis.display",
     "list_models": "models.store",
+    "match_affine": "analysis.alignment",
     "open_image": "images.reading",
     "otsu_threshold": "analysis.masks",
     "predict": "inference.predict",
@@ -37,6 +42,9 @@ _HOME = {
     "propose": "images.proposal",
     "samples": "images.samples",
     "scores": "analysis.scores",
+    "spread": "analysis.spread",
+    "training_use": "models.seen",
+    "trust": "analysis.trust",
     "write_mask": "images.writing",
     "write_stack": "images.writing",
 }
