@@ -71,7 +71,7 @@ class Job:
         except OSError as problem:
             shutil.rmtree(folder, ignore_errors=True)
             raise PredictionError(
-                f"The computer can't keep this image ({problem.strerror or 'disk error'}). "
+                f"The computer can't keep this image ({problem.strerror or 'the disk may be full'}). "
                 "Free some disk space and try again."
             ) from problem
         return cls(owner, Wish(ask, folder, about), int(stack.voxels.size))
@@ -110,7 +110,7 @@ class Job:
         """Load the result that the worker left, and delete the files."""
         try:
             self.result = module(self.wish.ask.kind).read(about, self.wish.folder)
-        except (OSError, ValueError, MemoryError):
+        except (OSError, EOFError, ValueError, MemoryError):
             _LOG.warning("result lost", extra={"job": self.id})
             self.finish("failed", "The result could not be read back; memory or disk ran out. Predict again.")
             return

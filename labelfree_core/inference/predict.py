@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,11 +19,12 @@ import numpy.typing as npt
 
 from labelfree_core.images.resample import resize_shape
 from labelfree_core.images.stack import ImageStack
+from labelfree_core.inference import lost
 from labelfree_core.inference.estimating import estimate
 from labelfree_core.inference.memory import budget, give_back
 from labelfree_core.inference.options import Estimate, PredictOptions, Progress, ProgressCallback
 from labelfree_core.inference.padding import pad
-from labelfree_core.inference.prediction import Prediction
+from labelfree_core.inference.prediction import PREVIEW, Prediction
 from labelfree_core.inference.preparing import (
     as_volume,
     check_size,
@@ -149,6 +150,24 @@ class _Ready:
 def _predict_one(
     stack: ImageStack, entry: ModelEntry, options: PredictOptions, reporter: Reporter
 ) -> Prediction:
+    """Predict, and once more on the processor where the graphics processor fails."""
+    from labelfree_core.inference.engines import drop_lost_engines
+
+    try:
+        return _predict_once(stack, entry, options, reporter)
+    except RuntimeError as problem:
+        if not lost.is_lost(problem):
+            raise
+    _LOG.warning("graphics processor lost")
+    lost.note_loss()
+    drop_lost_engines()
+    found = _predict_once(stack, entry, replace(options, device="cpu"), reporter)
+    return replace(found, notes=(*found.notes, lost.NOTE))
+
+
+def _predict_once(
+    stack: ImageStack, entry: ModelEntry, options: PredictOptions, reporter: Reporter
+) -> Prediction:
     from labelfree_core.inference.engines import get_engine
     from labelfree_core.inference.running import run
 
@@ -187,7 +206,7 @@ def _predict_one(
         model_sha256=entry.card.sha256,
         origin=stack.origin,
         device=engine.device,
-        units=entry.card.units,
+        units=entry.card.units + (PREVIEW if options.engine == "preview" else ""),
         seconds={**seconds, "total": round(marks[-1] - marks[0], 4)},
         notes=record.notes(),
         recipe=write_recipe(record, size),

@@ -36,6 +36,7 @@ _DIED = (
     "The system stopped the prediction, most likely because memory ran out. Close other programs, allow "
     "less memory so that smaller pieces are used, or crop the image, and predict again."
 )
+_BROKEN = "The prediction failed because of an error in this software; the log of the server says more."
 
 
 class PredictionService:
@@ -171,8 +172,7 @@ class PredictionService:
         """
         Forget *owner* within a second, from any place.
 
-        Made for finalizers, which may run anywhere in the program, even within this class: it takes
-        no lock and changes nothing at once.
+        Made for finalizers, which may run anywhere, even within this class: it takes no lock.
         """
         self._left.append(owner)
 
@@ -215,8 +215,11 @@ class PredictionService:
                 if job is None:
                     continue
                 self._book.begin(job)
-                worker = self._ready_worker()
-            self._run(job, worker)
+            try:
+                self._run(job)
+            except Exception:  # a bug must cost one job, never everybody's queue
+                _LOG.exception("job broke the queue", extra={"job": job.id})
+                self._give_up(job)
 
     def _has_work(self) -> bool:
         return self._closed or bool(self._left) or bool(self._book.waiting())
@@ -226,8 +229,17 @@ class PredictionService:
             self._worker = WorkerProcess(self._settings)
         return self._worker
 
-    def _run(self, job: Job, worker: WorkerProcess) -> None:
+    def _give_up(self, job: Job) -> None:
+        """End a job and the worker after an error of this class."""
+        if self._worker is not None:
+            self._worker.end()
+        with self._lock:
+            job.finish("failed", _BROKEN)
+
+    def _run(self, job: Job) -> None:
         """Follow one job on the worker to its end, or end the worker."""
+        with self._lock:
+            worker = self._ready_worker()
         worker.say(job.message())
         asked_at: float | None = None
         while True:
@@ -245,6 +257,8 @@ class PredictionService:
                     worker.end()
                     _LOG.info("worker replaced", extra={"job": job.id})
                     break
+        if message is not None and message.get("spent"):
+            worker.end(_PATIENCE_S)
         with self._lock:
             job.erase()
             self._idle_since = time.monotonic()

@@ -21,6 +21,7 @@ from typing import TextIO
 
 from labelfree_core import logs
 from labelfree_core.errors import LabelFreeError, PredictionCancelled
+from labelfree_core.inference import lost
 from labelfree_core.inference.handover import Message, Wish, module
 from labelfree_core.inference.options import Progress
 from labelfree_core.settings import Settings
@@ -70,16 +71,15 @@ def _serve(message: Message, cancelled: set[str], say: Say) -> None:
     try:
         wish = Wish.read(message["wish"])  # type: ignore[arg-type]
         about = module(wish.ask.kind).answer(wish, progress)
-        say({"kind": "done", "job": job, "about": about})
+        # A process that lost its graphics processor gets it back only by starting anew.
+        say({"kind": "done", "job": job, "about": about, "spent": lost.gone()})
     except PredictionCancelled:
         say({"kind": "cancelled", "job": job})
     except LabelFreeError as problem:
         say({"kind": "failed", "job": job, "problem": str(problem)})
     except OSError as problem:
-        text = (
-            f"The computer could not keep the result ({problem.strerror or 'disk error'}). Free some disk "
-            "space and predict again."
-        )
+        reason = problem.strerror or "the disk may be full"
+        text = f"The computer could not keep the result ({reason}). Free some disk space and predict again."
         say({"kind": "failed", "job": job, "problem": text})
     except Exception:
         _LOG.exception("prediction failed")

@@ -80,7 +80,7 @@ def test_a_full_queue_is_a_sentence(
 
 def test_an_image_too_large_for_the_server_is_a_sentence(make_stack: Callable[..., ImageStack]) -> None:
     book = Book(Settings(max_mvoxels=0.001))
-    with pytest.raises(PredictionError, match="this server takes 0.001 million"):
+    with pytest.raises(PredictionError, match=r"this server takes 0\.001 million"):
         book.check("ann", make_stack())
 
 

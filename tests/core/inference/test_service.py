@@ -254,3 +254,19 @@ def test_results_of_who_left_go_while_another_predicts(
     assert done not in service._book._jobs
     assert service.job(busy, "ann").state == "running"
     service.cancel(busy, "ann")
+
+
+def test_an_error_of_the_queue_itself_costs_one_job_and_no_more(
+    service: PredictionService, make_model: Make, make_stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> bool:
+        raise KeyError("a bug")
+
+    with monkeypatch.context() as during:
+        during.setattr(service, "_hear", broken)
+        job = service.submit("ann", make_stack((4, 16, 16)), make_model(), OPTIONS)
+        state = wait(service, job, "ann")
+    assert state.state == "failed"
+    assert "an error in this software" in state.problem
+    after = service.submit("ann", make_stack((4, 16, 16)), make_model(), OPTIONS)
+    assert wait(service, after, "ann").state == "done"
