@@ -46,13 +46,13 @@ class Shift:
     sure: bool
 
 
-def find_shift(image: Array, target: Array) -> Shift:
+def find_shift(image: npt.NDArray[np.generic], target: npt.NDArray[np.generic]) -> Shift:
     """
     Find by how far a target lies from its image, in the plane.
 
     Parameters
     ----------
-    image, target : float array, shape (Z, Y, X) or (Y, X)
+    image, target : array, shape (Z, Y, X) or (Y, X), any units
         The same field in transmitted light and stained; of a z-stack six planes are compared.
 
     Returns
@@ -80,7 +80,9 @@ def find_shift(image: Array, target: Array) -> Shift:
     return Shift(y - reach, x - reach, best, unmoved, inside and clear and far)
 
 
-def _plane(image: Array, target: Array, reach: int) -> tuple[np.ndarray, np.ndarray, float]:
+def _plane(
+    image: npt.NDArray[np.generic], target: npt.NDArray[np.generic], reach: int
+) -> tuple[np.ndarray, np.ndarray, float]:
     """Products of the features with one another, with the target at every shift, and of the target."""
     stain = ndimage.gaussian_filter(target.astype(np.float32), 1.5)
     stain = np.minimum(stain - ndimage.gaussian_filter(stain, _BACKGROUND_PX), np.percentile(stain, 99.5))
@@ -96,7 +98,7 @@ def _plane(image: Array, target: Array, reach: int) -> tuple[np.ndarray, np.ndar
     return gram, np.array(crossed), float(np.square(stain).mean())
 
 
-def _features(image: Array) -> list[Array]:
+def _features(image: npt.NDArray[np.generic]) -> list[Array]:
     plane = image.astype(np.float32)
     plane = plane - ndimage.gaussian_filter(plane, _EVEN_PX)
     plane = plane / (plane.std() + 1e-6)

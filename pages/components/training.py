@@ -1,0 +1,235 @@
+"""What a person prepares for a training: the pairs, the model to start from, and how long it may take."""
+
+from __future__ import annotations
+
+import weakref
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from labelfree_core.errors import LabelFreeError
+from labelfree_core.models.store import ModelEntry
+from labelfree_core.training.newcard import UNITS, new_card
+from labelfree_core.training.service import TrainingService
+from labelfree_core.training.task import GivenPair, TrainingTask
+from pages.components import cached, cards, words
+from pages.components.found import STRUCTURES
+from pages.components.opening import OF_SEGMENTATION, OTHER_STAIN, SEGMENTATION
+from pages.components.session import Opened, Session
+
+if TYPE_CHECKING:
+    from labelfree_core.training.registration import Shift
+
+KEY = "training-draft"
+NOTHING = "nothing"
+MINUTES = {2: 5, 3: 15}
+LEAST_MINUTES = 1
+
+
+@dataclass(slots=True, eq=False)
+class DraftPair:
+    """A file with its image, the channel to learn, in it or in another file, and what it is for."""
+
+    opened: Opened
+    target: int | None
+    partner: Opened | None = None
+    held_out: bool = False
+    move_back: bool = True
+
+    @property
+    def source(self) -> Opened:
+        """The file with the target."""
+        return self.partner or self.opened
+
+    @property
+    def stain(self) -> str:
+        """What the target shows."""
+        return "" if self.target is None else self.source.stains[self.target]
+
+    @property
+    def kind(self) -> str:
+        """Whether the target is a stain or drawn."""
+        return "segmentation" if SEGMENTATION in self.stain else "intensity"
+
+    @property
+    def structure(self) -> str:
+        """The structure, where it is known."""
+        name = self.stain.removesuffix(OF_SEGMENTATION).strip()
+        return "" if name in (SEGMENTATION, OTHER_STAIN) else name
+
+    @property
+    def ready(self) -> bool:
+        """Whether nothing is missing."""
+        known = self.opened.voxel_size_um is not None and self.opened.transmitted is not None
+        return known and self.target is not None
+
+
+@dataclass(slots=True, eq=False)
+class Draft:
+    """
+    What one person has prepared.
+
+    ``compares`` says whether the model it starts from answers in the unit of the new one, ``kept`` is the id
+    under which the finished model was kept.
+    """
+
+    owner: str
+    pairs: list[DraftPair] = field(default_factory=list)
+    uploads: int = 0
+    trainings: int = 0
+    problem: str = ""
+    compares: bool = True
+    kept: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Choices for the model."""
+
+    start: ModelEntry | None
+    structure: str
+    name: str
+    minutes: float
+
+
+def draft(work: Session) -> Draft:
+    """Return what this person has prepared; who comes back after leaving begins anew."""
+    found = st.session_state.get(KEY)
+    if found is None or found.owner != work.owner:
+        found = st.session_state[KEY] = Draft(work.owner)
+    return found
+
+
+@st.cache_resource(show_spinner=False)
+def service() -> TrainingService:
+    """Return what runs the trainings of everybody."""
+    return TrainingService()
+
+
+@st.cache_resource(show_spinner="Laying target and image over each other …", scope="session", max_entries=64)
+def _shift(key: str, _pair: DraftPair) -> Shift:
+    from labelfree_core.training.registration import find_shift  # scipy: only when a pair is there
+
+    assert _pair.opened.transmitted is not None
+    assert _pair.target is not None
+    image = _pair.opened.read(_pair.opened.transmitted)
+    target = _pair.source.read(_pair.target)
+    if image.shape != target.shape:
+        raise LabelFreeError(
+            f"The image has {image.shape} voxels and its target {target.shape}; a pair shows the same voxels "
+            "twice. Choose another target, or remove the pair."
+        )
+    return find_shift(image.voxels, target.voxels)
+
+
+def shift(pair: DraftPair) -> Shift:
+    """Find by how far the target lies from the image."""
+    return _shift(f"{pair.opened.key}|{pair.source.reading_key}|{pair.target}", pair)
+
+
+def plan(work: Session) -> Plan:
+    """Let the person say what to start from, what it shows, how it is called and how long it may take."""
+    first = draft(work).pairs[0]
+    fitting = [entry for entry in cached.models(work) if cards.fits(entry, first.opened)]
+    known = {entry.card.id: entry for entry in fitting}
+    left, right = st.columns(2, gap="large")
+    with left:
+        start = _start(known, first)
+        structure = st.selectbox(
+            "Structure",
+            list(dict.fromkeys([first.structure or "DNA", *STRUCTURES])),
+            accept_new_options=True,
+            help="What the target shows. A word of your own is fine.",
+            key=f"train-structure-{first.structure}",
+        )
+    with right:
+        name = st.text_input("Name of the new model", f"My {structure or 'model'}", max_chars=60)
+        longest = int(service().settings.training_minutes)
+        minutes = st.slider(
+            "Minutes",
+            LEAST_MINUTES,
+            max(longest, LEAST_MINUTES + 1),
+            min(MINUTES[3 if first.opened.is_stack else 2], longest),
+            help="You can stop earlier, or add more afterwards.",
+            key="train-minutes",
+        )
+    return Plan(known.get(start), str(structure or "structure"), name, float(minutes))
+
+
+def _start(known: dict[str, ModelEntry], first: DraftPair) -> str:
+    alike = [name for name, entry in known.items() if entry.card.structure == first.structure]
+    options = [*alike, *(name for name in known if name not in alike), NOTHING]
+
+    def label(name: str) -> str:
+        if name == NOTHING:
+            return "Nothing: a small new network"
+        card = known[name].card
+        slow = ", the large published network: slow" if card.architecture == "fnet" else ""
+        return f"{card.structure} ({name}){slow}"
+
+    picked = st.selectbox(
+        "Start from",
+        options,
+        format_func=label,
+        help="A model that knows cells of your kind of image learns yours faster than a new one.",
+        key=f"train-start-{first.opened.is_stack}",
+    )
+    return str(picked)
+
+
+def start_button(work: Session, chosen: Plan, *, busy: bool) -> None:
+    """Begin the training, or say what is missing."""
+    mine = draft(work)
+    missing = [pair.opened.file.name for pair in mine.pairs if not pair.ready]
+    kinds = {pair.kind for pair in mine.pairs if pair.ready}
+    if missing:
+        st.warning(
+            f"{words.plain(missing[0])} lacks a channel or its voxel size; say it above, or remove the pair."
+        )
+    elif len(kinds) > 1:
+        st.warning(
+            "Some targets are stains and some are segmentations. One model learns one kind; remove the "
+            "others."
+        )
+    pressed = st.button(
+        "Start training",
+        type="primary",
+        icon=":material/school:",
+        disabled=busy or bool(missing) or len(kinds) != 1,
+    )
+    if pressed:
+        try:
+            with st.spinner("Reading the pairs …"):
+                _start_training(work, mine, chosen)
+        except LabelFreeError as problem:
+            mine.problem = str(problem)
+        else:
+            mine.problem = ""
+        st.rerun()
+
+
+def _start_training(work: Session, mine: Draft, chosen: Plan) -> None:
+    pairs = [_given(pair, alone=len(mine.pairs) == 1) for pair in mine.pairs]
+    start = None if chosen.start is None else chosen.start.card
+    modality = mine.pairs[0].opened.modality
+    card = new_card(chosen.name, chosen.structure, modality, pairs, start=start)
+    folder = "" if chosen.start is None else str(chosen.start.folder)
+    task = TrainingTask(card, folder, chosen.minutes)
+    running = service()
+    running.start(work.owner, work.path / f"training-{mine.trainings}", task, pairs)
+    if not mine.trainings:  # the training goes when the person goes
+        work.farewell.append(weakref.finalize(work, running.forget, work.owner))
+    mine.trainings, mine.kept = mine.trainings + 1, ""
+    mine.compares = start is None or start.units.split()[0] == UNITS[pairs[0].kind].split()[0]
+
+
+def _given(pair: DraftPair, *, alone: bool) -> GivenPair:
+    assert pair.opened.transmitted is not None
+    assert pair.target is not None
+    image = pair.opened.read(pair.opened.transmitted)
+    target = pair.source.read(pair.target)
+    found = shift(pair) if pair.move_back else None
+    split = "spatial" if alone else "held-out" if pair.held_out else "train"
+    moved = (found.y_px, found.x_px) if found is not None and found.sure else (0, 0)
+    return GivenPair(pair.opened.file.name, pair.opened.digest, image, target, pair.kind, split, moved)

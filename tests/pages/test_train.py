@@ -1,0 +1,123 @@
+"""The page "Train your own", with a real training of a few updates in its own process."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from labelfree_core.models.entries import list_models
+from labelfree_core.settings import Settings
+from labelfree_core.training.service import TrainingService
+from pages.components import training
+
+from .conftest import press, words
+
+Open = Callable[..., AppTest]
+PATIENCE_S = 120
+LOOKS_S = 0.5
+
+
+@pytest.fixture
+def trainings(worker: object, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[TrainingService]:
+    """A service of this test's own, whose new networks are tiny and whose minutes are short."""
+    from labelfree_core.training import newcard
+
+    running = TrainingService(Settings(threads=1))
+    monkeypatch.setattr(training, "service", lambda: running)
+    monkeypatch.setattr(newcard, "_SMALL", {3: {"widths": [4, 8], "fold": 4, "block": 4, "context": 2}})
+    monkeypatch.setattr(training, "MINUTES", {2: 1, 3: 1})
+    monkeypatch.setenv("LABELFREE_MODELS", str(tmp_path / "models"))
+    yield running
+    running.shutdown()
+
+
+def with_the_open_image(open_app: Open) -> AppTest:
+    app = open_app("train", sample="cells")
+    return press(app, next(button.label for button in app.button if button.label.startswith("Add ")))
+
+
+def started(open_app: Open) -> AppTest:
+    app = with_the_open_image(open_app)
+    app.selectbox(key="train-start-True").set_value("nothing").run()
+    return press(app, "Start training")
+
+
+def until(app: AppTest, wanted: Callable[[AppTest], bool]) -> AppTest:
+    give_up = time.monotonic() + PATIENCE_S
+    while time.monotonic() < give_up:
+        app.run()
+        assert not app.exception
+        if wanted(app):
+            return app
+        time.sleep(LOOKS_S)
+    raise AssertionError(words(app))
+
+
+def labels(app: AppTest) -> set[str]:
+    return {button.label for button in app.button if not button.disabled}
+
+
+def test_it_opens_empty_and_says_what_to_bring(open_app: Open, trainings: TrainingService) -> None:
+    app = open_app("train")
+    assert not app.exception
+    assert "show the same field twice" in words(app)
+    assert "Start training" not in labels(app)
+
+
+def test_one_pair_is_proposed_and_its_score_warned_of(open_app: Open, trainings: TrainingService) -> None:
+    app = with_the_open_image(open_app)
+    assert not app.exception
+    assert "that score flatters the model" in words(app)
+    assert app.selectbox(key="train-structure-DNA").value == "DNA"
+    assert "Start training" in labels(app)
+    app = press(app, "Remove")
+    assert "Start training" not in labels(app)
+
+
+def test_a_training_is_watched_stopped_kept_and_in_the_list(
+    open_app: Open, trainings: TrainingService, tmp_path: Path
+) -> None:
+    app = started(open_app)
+    assert not app.exception
+    app = until(app, lambda app: "Stop, it is good enough" in labels(app))
+    assert "Now" in words(app)
+    assert "Start training" not in labels(app)
+    app = until(press(app, "Stop, it is good enough"), lambda app: "Keep it" in labels(app))
+    assert "Your model is ready" in words(app)
+    assert any(metric.label.startswith("Pearson r") for metric in app.metric)
+    app = press(app, "Keep it")
+    assert "Kept as my-dna" in app.success[0].value
+    (kept,) = list_models([tmp_path / "models"])
+    assert not kept.problem
+    assert "cells.ome.tif" in kept.card.training
+    assert kept.card.scores[0].n == 1
+    assert "flatters" in kept.card.limits[1]
+
+    app = until(press(app, "Train 5 more minutes"), lambda app: "Cancel" in labels(app))
+    app = press(app, "Cancel")
+    assert "Your model is ready" not in words(app)
+    assert not psutil.Process().children()
+
+
+def test_a_training_ends_with_the_session(open_app: Open, trainings: TrainingService) -> None:
+    app = started(open_app)
+    (child,) = psutil.Process().children()
+    del app  # as the server does some time after the tab was closed
+    gc.collect()
+    assert not child.is_running()
+
+
+def test_a_file_that_is_no_pair_is_advice(open_app: Open, trainings: TrainingService) -> None:
+    app = open_app("train", sample="unstained")
+    button = next(button for button in app.button if button.label.startswith("Add "))
+    assert button.disabled
+    app.get("file_uploader")[0].set_value([("notes.tif", b"no image", "image/tiff")])
+    app.run()
+    assert not app.exception
+    assert app.error
