@@ -22,6 +22,7 @@ PAGES = (
     ("masks", "Masks", "gradient"),
     ("untagged", "Untagged structure", "visibility_off"),
     ("models", "Models", "menu_book"),
+    ("train", "Train your own", "school"),
 )
 
 CSS = """
