@@ -20,6 +20,8 @@ REFUSE_FACTOR = 4.0
 # A nucleus of the cell lines in the training data: about 12 um across, hardly ever beyond 7 to 20.
 NUCLEUS_UM = 12.0
 _NUCLEUS_RANGE_UM = (7.0, 20.0)
+# Nuclei stand out from their background by this many of its standard deviations; grain by 2 or 3.
+_STANDS_OUT = 5.0
 _FINEST_UM, _COARSEST_UM = 0.02, 20.0
 
 
@@ -239,6 +241,11 @@ def _blob_diameters(voxels: npt.NDArray[np.generic]) -> npt.NDArray[np.float64]:
     labels, count = ndimage.label(ndimage.binary_opening(plane > low + 0.35 * (high - low), iterations=2))
     if count == 0:
         return np.zeros(0)
+    dark = plane[labels == 0]
+    level = float(np.median(dark))
+    noise = 1.4826 * float(np.median(np.abs(dark - level)))
+    if float(np.median(plane[labels > 0])) - level < _STANDS_OUT * noise:
+        return np.zeros(0)  # grain, as of noise or of transmitted light: no nuclei
     areas = ndimage.sum_labels(np.ones_like(labels), labels, np.arange(1, count + 1))
     boxes = [(s[0].stop - s[0].start, s[1].stop - s[1].start) for s in ndimage.find_objects(labels)]
     # A single nucleus is round and solid; clumps and cut-off ones are neither.

@@ -8,7 +8,7 @@ import streamlit as st
 
 from labelfree_core.analysis.published import PUBLISHED_R
 from labelfree_core.errors import LabelFreeError
-from pages.components import cached, opening, words
+from pages.components import cached, opening, sizing, words
 from pages.components.session import Opened, Session
 
 STRUCTURES = tuple(dict.fromkeys(["DNA", *(row.structure for row in PUBLISHED_R), "mitochondria"]))
@@ -23,12 +23,14 @@ def show(work: Session) -> None:
     assert image is not None
     for note in image.file.notes:
         st.info(words.plain(note))
+    if image.recalled:
+        st.caption(":material/history: Axes and channels are as you said for the last file of this kind.")
     _channels(work, image)
     left, right = st.columns([2, 3], gap="large")
     with left:
         st.subheader("Axes and voxel size", anchor=False)
         _axes(work, image)
-        _voxel_size(work, image)
+        sizing.voxel_size(work, image)
     with right:
         st.subheader("File doctor", anchor=False)
         if image.transmitted is None:
@@ -151,30 +153,3 @@ def _axis_meaning(work: Session, image: Opened, free: list[str]) -> None:
         voxel_size_um=image.file.voxel_size_um.for_axes("ZYX" if "Z" in chosen else "YX"),
     )
     st.rerun()
-
-
-def _voxel_size(work: Session, image: Opened) -> None:
-    names = "ZYX" if image.is_stack else "YX"
-    stated = image.file.voxel_size_um
-    known = image.voxel_size_um or tuple(getattr(stated, axis.lower()) for axis in names)
-    if len(known) != len(names):
-        known = tuple(getattr(stated, axis.lower()) for axis in names)
-    st.caption(f"Voxel size: {words.plain(image.proposal.voxel_size_um.reason)}")
-    values = [
-        column.number_input(
-            f"{axis} (µm)", 0.0, 1000.0, value, 0.01, "%.4f", key=f"size-{image.digest[:12]}-{names}-{axis}"
-        )
-        for column, axis, value in zip(st.columns(len(names)), names, known, strict=True)
-    ]
-    size = tuple(float(value) for value in values if value)
-    if len(size) == len(names) and (image.voxel_size_um is None or not _same(size, image.voxel_size_um)):
-        work.correct(voxel_size_um=size)
-        st.rerun()
-    if len(size) < len(names):
-        st.warning(
-            "Predicting needs the voxel size. It is in the microscope's settings, or in the methods section."
-        )
-
-
-def _same(first: tuple[float, ...], second: tuple[float, ...]) -> bool:
-    return len(first) == len(second) and all(abs(a - b) < 6e-5 for a, b in zip(first, second, strict=True))

@@ -10,8 +10,8 @@ from typing import BinaryIO
 from labelfree_core.errors import ImageError
 from labelfree_core.images import samples
 from labelfree_core.images.proposal import propose
-from labelfree_core.images.reading import open_image
-from pages.components.session import Opened, Session
+from labelfree_core.images.reading import ImageFile, open_image
+from pages.components.session import Kind, Opened, Session
 
 # Enough of the person's own file name for the reader to see the format.
 LONGEST_SUFFIX = 12
@@ -28,19 +28,31 @@ def open_path(work: Session, path: Path, name: str, *, sample: str = "") -> Open
     stains = _named(stains, sample)
     transmitted = found.transmitted_channel.value
     size = found.voxel_size_um.value
-    known = work.remembered.get(tuple(file.channel_names)) if any(file.channel_names) else None
-    if known is not None and len(known[1]) == len(stains):
-        transmitted, stains = known
+    axes, recalled = str(found.axes.value), False
+    known = work.remembered.get(Kind.of(file))
+    if known is not None and _channels(file, known.axes) == len(known.stains):
+        recalled = known != (axes, transmitted, stains)
+        axes, transmitted, stains = known
+        if axes != found.axes.value:
+            long = dict(zip(axes, file.shape, strict=True)).get("Z", 1) > 1
+            size = file.voxel_size_um.for_axes("ZYX" if long else "YX")
     return Opened(
         file=file,
         digest=file.sha256,
-        axes=str(found.axes.value),
+        axes=axes,
         proposal=found,
         transmitted=transmitted if isinstance(transmitted, int) else None,
         stains=stains,
         voxel_size_um=size if isinstance(size, tuple) else None,
         sample=sample,
+        recalled=recalled,
     )
+
+
+def _channels(file: ImageFile, axes: str) -> int:
+    """Count the channels of a file as a person reads its axes."""
+    sizes = dict(zip(axes, file.shape, strict=False))
+    return sizes.get("C", sizes.get("S", 1))
 
 
 def store_upload(work: Session, upload: BinaryIO, name: str) -> Path:

@@ -20,6 +20,7 @@ from labelfree_core.inference.prediction import Prediction
 
 if TYPE_CHECKING:
     from labelfree_core.analysis.spread import Spread
+    from labelfree_core.images.voxelsize import SizeEstimate
 
 KEY = "work"
 # Predictions kept for one person; the oldest goes first. A large stack is 300 MB as float32.
@@ -34,6 +35,7 @@ class Opened:
     ``transmitted`` is the channel that goes into the network, -1 for the luminance of a colour image, None
     where nobody knows yet. ``stains`` has one word for each channel: what its stain shows, ``""`` where the
     channel is no stain. ``voxel_size_um`` is (z, y, x) or (y, x); None where nobody knows yet.
+    ``recalled`` says that axes and channels are what the person said about the last file of this kind.
     """
 
     file: ImageFile
@@ -45,6 +47,7 @@ class Opened:
     voxel_size_um: tuple[float, ...] | None
     time: int = 0
     sample: str = ""
+    recalled: bool = False
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -91,6 +94,28 @@ class Opened:
         return self.file.read(
             channel=channel, time=self.time, axes=self.axes, voxel_size_um=self.voxel_size_um
         )
+
+
+class Kind(NamedTuple):
+    """What files of one kind have in common: where one was corrected, the next is read the same way."""
+
+    format: str
+    axes: str
+    dtype: str
+    names: tuple[str, ...]
+
+    @classmethod
+    def of(cls, file: ImageFile) -> Kind:
+        """Name the kind of a file."""
+        return cls(file.format, file.axes, file.dtype.str, tuple(file.channel_names))
+
+
+class Corrected(NamedTuple):
+    """What a person said about a file of some kind."""
+
+    axes: str
+    transmitted: int | None
+    stains: tuple[str, ...]
 
 
 class ResultKey(NamedTuple):
@@ -145,10 +170,11 @@ class Session:
     batch_running: bool = False
     add_note: str = ""
     observed_choice: dict[str, int] = field(default_factory=dict)
-    remembered_regions: dict[tuple[tuple[str, ...], int], int | None] = field(default_factory=dict)
+    remembered_regions: dict[tuple[Kind, int], int | None] = field(default_factory=dict)
     looks: dict[ResultKey, Look] = field(default_factory=dict)
+    guessed_sizes: dict[str, SizeEstimate] = field(default_factory=dict)
     thresholds: dict[str, float] = field(default_factory=dict)
-    remembered: dict[tuple[str, ...], tuple[int | None, tuple[str, ...]]] = field(default_factory=dict)
+    remembered: dict[Kind, Corrected] = field(default_factory=dict)
     uploads: int = 0
     open_problem: str = ""
     fetches: dict[str, Future[Path]] = field(default_factory=dict)
@@ -180,8 +206,8 @@ class Session:
         chosen = f"{image.digest}|{channel}"
         if chosen in self.regions:
             return self.regions[chosen]
-        kind = (tuple(image.file.channel_names), channel)
-        if any(image.file.channel_names) and kind in self.remembered_regions:
+        kind = (Kind.of(image.file), channel)
+        if kind in self.remembered_regions:
             return self.remembered_regions[kind]
         proposed = image.proposal.regions.get(channel)
         return proposed.value if proposed is not None and isinstance(proposed.value, int) else None
@@ -215,17 +241,15 @@ class Session:
         if self.image is None:
             return
         self.regions[f"{self.image.digest}|{channel}"] = region
-        if any(self.image.file.channel_names):
-            self.remembered_regions[tuple(self.image.file.channel_names), channel] = region
+        self.remembered_regions[Kind.of(self.image.file), channel] = region
 
     def correct(self, **changes: object) -> None:
-        """Change what is known about the open image, and remember the channels for files of the same kind."""
+        """Change what is known about the open image; axes and channels also for files of the same kind."""
         if self.image is None:
             return
         self.image = replace(self.image, **changes)  # type: ignore[arg-type]
-        names = self.image.file.channel_names
-        if any(names):
-            self.remembered[tuple(names)] = (self.image.transmitted, self.image.stains)
+        image = self.image
+        self.remembered[Kind.of(image.file)] = Corrected(image.axes, image.transmitted, image.stains)
 
 
 def current() -> Session:

@@ -89,3 +89,10 @@ def test_no_nuclei_no_guess():
     assert estimate(ImageStack(np.random.default_rng(0).poisson(100, (128, 128)))) is None
     with pytest.raises(ImageError, match="diameter in micrometres"):
         estimate(ImageStack(np.zeros((8, 8))), nucleus_um=0)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_there_are_no_nuclei_in_noise(seed):
+    voxels = np.random.default_rng(seed).normal(9000, 200, (4, 256, 256)).astype(np.uint16)
+    assert estimate(ImageStack(voxels)) is None
+    assert estimate(ImageStack(voxels[0])) is None
