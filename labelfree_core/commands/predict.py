@@ -55,6 +55,9 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fit", choices=("pad", "crop"), default="pad", help="crop: centre crop, with --grid model"
     )
+    parser.add_argument(
+        "--engine", choices=("torch", "preview"), default="torch", help="preview: quicker, not for measuring"
+    )
     parser.add_argument("--memory-mb", type=int, metavar="MB", help="limit of working memory")
 
 
@@ -93,6 +96,7 @@ def options_from(arguments: argparse.Namespace) -> PredictOptions:
         device=arguments.device,
         grid=arguments.grid,
         fit=arguments.fit,
+        engine=arguments.engine,
         memory_bytes=None if arguments.memory_mb is None else arguments.memory_mb * 1_000_000,
     )
 

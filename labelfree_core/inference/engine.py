@@ -97,12 +97,14 @@ class Engine:
         (N, n_in, [Z,] Y, X) to (N, n_out, [Z,] Y, X); may have ``divisor`` and ``halo``.
     device : str
         ``"cpu"``, ``"cuda"`` or ``"mps"``.
+    preview : bool
+        8-bit arithmetic on a processor: quick, and not the same numbers.
     """
 
-    def __init__(self, network: nn.Module, device: str = "cpu") -> None:
+    def __init__(self, network: nn.Module, device: str = "cpu", *, preview: bool = False) -> None:
         keep_large_buffers()
         self.device = device
-        ready = interruptible(folded(network)).to(device)
+        ready = interruptible(folded(network), preview=preview).to(device)
         self.ndim = _ndim(network)
         self.layout = _LAYOUTS[self.ndim + 2]
         if device == "mps" and self.ndim == 3:
@@ -117,7 +119,7 @@ class Engine:
         self.published = isinstance(network, FNet)
         self.choices = CHOICES if self.published else (WHOLE,)
         # Rounding of 16-bit floats is far below the noise of any image; a CPU only loses by them.
-        self.dtype = "float16" if device == "cuda" else "float32"
+        self.dtype = "float16" if device == "cuda" else "int8" if preview else "float32"
         self._costs: dict[tuple[tuple[int, ...], Streaming], Cost] = {}
         self._ghost: nn.Module | None = None
         self._pace: Pace | None = None
@@ -166,7 +168,7 @@ class Engine:
 
     def _forward(self, x: Tensor, how: Streaming) -> Tensor:
         x = x.contiguous(memory_format=self.layout)
-        if self.dtype == "float32":
+        if self.dtype != "float16":
             return _apply(self.network, x, how)
         with torch.autocast("cuda", dtype=torch.float16):
             result = _apply(self.network, x, how)

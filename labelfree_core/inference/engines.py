@@ -10,6 +10,7 @@ from labelfree_core.errors import PredictionError
 from labelfree_core.inference import lost
 from labelfree_core.inference.engine import Engine, choose_device
 from labelfree_core.inference.memory import give_back
+from labelfree_core.inference.preview import available
 from labelfree_core.models.store import load_network
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def get_engine(entry: ModelEntry, device: str = "auto", kind: str = "torch") -> 
     device : str
         ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
     kind : str
-        ``"torch"`` or ``"openvino"``.
+        ``"torch"`` or ``"preview"``.
 
     Raises
     ------
@@ -39,6 +40,8 @@ def get_engine(entry: ModelEntry, device: str = "auto", kind: str = "torch") -> 
         If this machine has no such device or engine.
     """
     card = entry.card
+    if kind == "preview" and device == "auto":
+        device = "cpu"  # what a preview is made for, also beside a graphics processor
     chosen = "cpu" if lost.gone() else choose_device(device)
     key = (f"{card.sha256} {card.architecture} {card.ndim} {sorted(card.network.items())!r}", chosen, kind)
     with _lock:  # held while building, so that two people who ask at once get one engine
@@ -67,10 +70,17 @@ def drop_lost_engines() -> None:
 
 
 def _build(entry: ModelEntry, device: str, kind: str) -> Engine:
-    if kind != "torch":
+    preview = kind == "preview"
+    if preview and device != "cpu":
         raise PredictionError(
-            f'The engine {kind!r} is not part of this installation. Choose the engine "torch".'
+            f"A preview in 8-bit arithmetic is made for processors, and {device!r} is quick without "
+            'it. Choose the engine "torch", or the device "cpu".'
         )
-    engine = Engine(load_network(entry), device)
+    if preview and not available():
+        raise PredictionError(
+            "This processor or this build of PyTorch can't compute in 8 bits, so that there is no preview. "
+            'Choose the engine "torch".'
+        )
+    engine = Engine(load_network(entry), device, preview=preview)
     give_back("cpu")  # folding left a second copy of the weights behind
     return engine

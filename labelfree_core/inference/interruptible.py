@@ -14,6 +14,7 @@ from torch.nn.modules.conv import _ConvNd
 
 from labelfree_core.inference.cost import convolution_flops
 from labelfree_core.inference.planewise import Thin, Winograd, plane_wise
+from labelfree_core.inference.preview import Int8, coarse
 
 WorkCallback = Callable[[int], None]
 # Each thread sees only its own, so that predictions side by side don't report to each other.
@@ -43,26 +44,28 @@ class Interruptible(nn.Module):
     ----------
     conv : Conv2d, Conv3d, ConvTranspose2d or ConvTranspose3d
         Becomes part of this module.
+    preview : bool
+        Whether 8-bit arithmetic will do.
     """
 
-    def __init__(self, conv: _ConvNd) -> None:
+    def __init__(self, conv: _ConvNd, *, preview: bool = False) -> None:
         super().__init__()
         self.conv = conv
         self.transposed = isinstance(conv, nn.ConvTranspose2d | nn.ConvTranspose3d)
         self.splits = _can_split(conv, transposed=self.transposed)
-        self._kind = plane_wise(conv)
-        self._quick: Winograd | Thin | None = None
+        self._kind = Int8 if preview and coarse(conv) else plane_wise(conv)
+        self._quick: Winograd | Thin | Int8 | None = None
 
     def forward(self, x: Tensor, *, relu: bool = False) -> Tensor:
         """Return what the convolution returns, without what is negative if *relu*."""
-        quick = self._plane_wise(x)
+        quick = self._quick_way(x)
         if quick is not None:
             return quick(x, relu=relu, on_work=_tell)
         result = self._direct(x)
         return result.relu_() if relu else result
 
-    def _plane_wise(self, x: Tensor) -> Winograd | Thin | None:
-        """Return the quick way, prepared at its first use, where there is one for *x*."""
+    def _quick_way(self, x: Tensor) -> Winograd | Thin | Int8 | None:
+        """Return another way than the direct one, prepared at its first use, where there is one for *x*."""
         if self._kind is None or x.device.type != "cpu" or x.dtype != torch.float32:
             return None
         if self._quick is None and onednn(transposed=False):
@@ -183,13 +186,13 @@ def empty_rows(like: Tensor, height: int) -> Tensor:
     return torch.empty(shape, dtype=like.dtype, device=like.device, memory_format=layout)
 
 
-def interruptible(network: nn.Module) -> nn.Module:
+def interruptible(network: nn.Module, *, preview: bool = False) -> nn.Module:
     """Wrap every convolution of *network*, in place, and return it."""
     kinds = (nn.Conv2d, nn.Conv3d, nn.ConvTranspose2d, nn.ConvTranspose3d)
     for parent in list(network.modules()):
         for name, part in list(parent.named_children()):
             if isinstance(part, kinds) and not isinstance(parent, Interruptible):
-                setattr(parent, name, Interruptible(part))
+                setattr(parent, name, Interruptible(part, preview=preview))
     return network
 
 

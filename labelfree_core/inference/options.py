@@ -10,7 +10,7 @@ from labelfree_core.errors import PredictionError
 DEVICES = ("auto", "cpu", "cuda", "mps")
 GRIDS = ("input", "model")
 FITS = ("pad", "crop")
-ENGINES = ("torch", "openvino")
+ENGINES = ("torch", "preview")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,8 @@ class PredictOptions:
         ``"pad"``: reflect the image to a size the network takes and cut the result back.
         ``"crop"``: cut the middle out, as the published tutorial does; only with ``grid="model"``.
     engine : str
-        ``"torch"``, or ``"openvino"`` where that extra is installed.
+        ``"torch"``, or ``"preview"``: 8-bit arithmetic on a processor, quicker, for looking and not for
+        measuring.
 
     Raises
     ------

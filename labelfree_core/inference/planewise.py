@@ -93,9 +93,8 @@ class Winograd:
             Called after each piece with the operations that the direct sum would have taken.
         """
         _, _, depth, height, width = x.shape
-        size = height * width * self.n_out
-        stride = (size * depth, 1, size, width * self.n_out, self.n_out)  # channels last
-        out = x.new_empty_strided((1, self.n_out, depth, height, width), stride)
+        shape = (1, self.n_out, depth, height, width)
+        out = torch.empty(shape, dtype=x.dtype, memory_format=torch.channels_last_3d)
         source, target = _planes(x), _planes(out)
         for piece in self._pieces(depth, height, width):
             mixtures = self._mix(source, piece, height, width)

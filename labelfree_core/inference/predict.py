@@ -24,7 +24,7 @@ from labelfree_core.inference.estimating import estimate
 from labelfree_core.inference.memory import budget, give_back
 from labelfree_core.inference.options import Estimate, PredictOptions, Progress, ProgressCallback
 from labelfree_core.inference.padding import pad
-from labelfree_core.inference.prediction import Prediction
+from labelfree_core.inference.prediction import PREVIEW, Prediction
 from labelfree_core.inference.preparing import (
     as_volume,
     check_size,
@@ -206,7 +206,7 @@ def _predict_once(
         model_sha256=entry.card.sha256,
         origin=stack.origin,
         device=engine.device,
-        units=entry.card.units,
+        units=entry.card.units + (PREVIEW if options.engine == "preview" else ""),
         seconds={**seconds, "total": round(marks[-1] - marks[0], 4)},
         notes=record.notes(),
         recipe=write_recipe(record, size),

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from labelfree_core.images.stack import ImageStack, Origin
 
 UNITS = "z-score of the training stain"
+PREVIEW = ", 8-bit preview"  # behind the units, wherever they are shown
 
 
 @dataclass(frozen=True, slots=True, eq=False)

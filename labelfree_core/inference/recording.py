@@ -15,6 +15,7 @@ from labelfree_core.inference.layout import LAST_HALO
 from labelfree_core.inference.options import PredictOptions
 from labelfree_core.inference.padding import Padding
 from labelfree_core.inference.preparing import FLATTEN_SIGMA_UM, Scale
+from labelfree_core.inference.preview import NOTE
 from labelfree_core.inference.running import Run
 from labelfree_core.models.card import ModelCard
 
@@ -36,7 +37,8 @@ class Record:
 
     def notes(self) -> tuple[str, ...]:
         """Sentences for the person, most important first."""
-        notes = [*self.scale.notes, *self.padding.notes()]
+        notes = [NOTE] if self.options.engine == "preview" else []
+        notes += [*self.scale.notes, *self.padding.notes()]
         if self.card.ndim == 2 and self.stack.voxels.ndim == 3:
             notes.append("This model knows planes only: each plane was predicted alone, as its own image.")
         if self.offset is not None:
