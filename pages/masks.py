@@ -7,7 +7,7 @@ import streamlit as st
 from labelfree_core.analysis.masks import agreement, mask
 from labelfree_core.analysis.segmentation import is_mask
 from labelfree_core.errors import LabelFreeError
-from pages.components import cached, downloads, layout, links, masking, showing, words
+from pages.components import cached, counting, downloads, layout, links, masking, showing, words
 
 work = layout.page(
     "masks",
@@ -38,6 +38,7 @@ if channel is None:
         f"{name}_mask.ome.tif",
         "image/tiff",
     )
+    counting.section(work, counting.Compared(prediction, threshold))
     st.stop()
 
 key = cached.pair_key(work, channel, prediction)
@@ -75,3 +76,4 @@ with st.expander("Plane by plane"):
     masking.planes(pair, (observed, predicted), f"{result}|{channel}|{low}|{high}")
 st.subheader("The observed image, clipped by the predicted mask", anchor=False)
 masking.clipped(pair, predicted)
+counting.section(work, counting.Compared(prediction, high, pair, channel, low))

@@ -110,7 +110,7 @@ def both_objects(observed: ImageStack, pair: Pair) -> tuple[np.ndarray, ...]:
     observed, predicted : int32 array, shape of the pair
     """
     size = pair.voxel_size_um or (1.0,) * pair.observed.ndim
-    least = max(8, round(float(np.pi / 6 * LEAST_OBJECT_UM ** len(size) / np.prod(size))))
+    least = least_voxels(size)
     labelled = is_labelled(observed.voxels) and observed.shape == pair.observed.shape
     # Labels keep touching cells apart, so that the prediction has to be cut at its waists to be their like.
     method = "watershed" if labelled else "connected"
@@ -120,3 +120,16 @@ def both_objects(observed: ImageStack, pair: Pair) -> tuple[np.ndarray, ...]:
         )
         for voxels in (observed.voxels if labelled else pair.observed, pair.predicted)
     )
+
+
+def least_voxels(voxel_size_um: tuple[float, ...]) -> int:
+    """
+    Return how many voxels an object has at least: those of a ball (or disc) of 3 um; less is a speck.
+
+    Examples
+    --------
+    >>> least_voxels((0.3, 0.3, 0.3)), least_voxels((0.5, 0.5))
+    (524, 28)
+    """
+    ball = np.pi / 6 if len(voxel_size_um) == 3 else np.pi / 4
+    return max(8, round(float(ball * LEAST_OBJECT_UM ** len(voxel_size_um) / np.prod(voxel_size_um))))

@@ -65,6 +65,7 @@ function tintTable(v, index, colour) {
 function mergeMap(v, index) {
   const { layers } = v.volumes;
   if (layers[index].role === "transmitted") return "gray";
+  if (isDrawn(layers[index])) return layers[index].colormap;
   const stains = layers.map((_, at) => at).filter((at) => layers[at].role !== "transmitted");
   if (isPair(layers)) return layers[index].role === "observed" ? "green" : layers[index].role === "predicted" ? "magenta" : "cyan";
   const chosen = stains.filter((at) => v.s.per[at].merged);
@@ -75,8 +76,12 @@ function mergeMap(v, index) {
 const countRole = (layers, role) => layers.filter((layer) => layer.role === role).length;
 const isPair = (layers) => countRole(layers, "observed") === 1 && countRole(layers, "predicted") === 1;
 
+// A mask with a colour of its own is a drawing: it lies over the transmitted light from the start.
+const isDrawn = (layer) => layer.kind === "mask" && layer.colormap !== "gray";
+
 // At first: observed and predicted of one structure, or the predictions of several.
 function mergedAtFirst(layers, layer) {
+  if (layers.some(isDrawn)) return isDrawn(layer) || layer.role === "transmitted";
   if (layer.kind === "mask" || layer.role === "transmitted") return false;
   return isPair(layers) || countRole(layers, "predicted") < 2 || layer.role === "predicted";
 }
