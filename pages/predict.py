@@ -60,7 +60,7 @@ except LabelFreeError as problem:
 
 for prediction in reversed(results.values()):
     with st.container(border=True):
-        st.markdown(f"**{words.plain(prediction.structure)}**")
+        st.markdown(f"**{words.plain(prediction.structure)}**{showing.badge(prediction)}")
         showing.notes(prediction, image)
         channel = showing.observed_channel(work, prediction)
         downloads.prediction_row(work, prediction, None if channel is None else cached.stack(image, channel))

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from labelfree_core.errors import LabelFreeError
-from pages.components import cached, cards, layout, links, trusting, unsure
+from pages.components import cached, cards, layout, links, showing, trusting, unsure
 
 work = layout.page(
     "trust",
@@ -28,6 +28,9 @@ with left:
     entry = trusting.choose_model(work, entries)
 with right:
     trusting.choose_stain(work, entry)
+    made = work.result(entry.card.id)
+    if made is not None and made.preview:
+        st.markdown(showing.badge(made))
 links.state(entry.card.id)
 try:
     look = unsure.look_of(work, entry)

@@ -54,6 +54,11 @@ class Prediction:
     recipe: dict[str, object] = field(default_factory=dict)
 
     @property
+    def preview(self) -> bool:
+        """Whether it was made in 8-bit arithmetic: for looking, not for measuring."""
+        return self.units.endswith(PREVIEW)
+
+    @property
     def stack(self) -> ImageStack:
         """The predicted image as a stack, for everything that measures or writes one."""
         return ImageStack(self.voxels, self.voxel_size_um, self.origin, self.units)

@@ -154,12 +154,13 @@ def estimate(work: Session, entry: ModelEntry) -> Estimate | None:
     assert image is not None
     shape = tuple(image.sizes.get(axis, 1) for axis in ("ZYX" if image.is_stack else "YX"))
     # A finished prediction corrects the worker's idea of its speed, so that it is asked again.
-    key = (shape, image.voxel_size_um, entry.card.sha256, work.device, len(work.results()))
+    key = (shape, image.voxel_size_um, entry.card.sha256, work.device, work.engine, len(work.results()))
     told: dict[tuple, Estimate | JobState | str] = st.session_state.setdefault("estimates", {})
     if key not in told:
         # A stand-in without memory of its own: what a prediction costs depends on the shape alone.
         empty = ImageStack(np.broadcast_to(np.zeros((), np.uint16), shape), image.voxel_size_um)
-        ask = Ask(str(entry.folder), PredictOptions(device=work.device), "estimate")
+        options = PredictOptions(device=work.device, engine=work.engine)
+        ask = Ask(str(entry.folder), options, "estimate")
         told[key] = queue(work).ask(work.owner, empty, ask)
     answer = told[key]
     if isinstance(answer, str):

@@ -68,6 +68,12 @@ def settings(work: Session) -> None:
             format_func=GRIDS.__getitem__,
             help="The published tutorial compares at the model's 0.29 µm, cropped to a multiple of 16.",
         )
+        quick = st.toggle(
+            "Quick preview",
+            work.engine == "preview",
+            help="8-bit arithmetic on the processor: sooner there, for looking and not for measuring.",
+        )
+        work.engine = "preview" if quick else "torch"
         work.device = str(device)
         work.grid, work.crop = ("model", True) if grid == "crop" else (str(grid), False)
 

@@ -44,7 +44,7 @@ def options(work: Session, grid: str = "") -> PredictOptions:
     """Say how this person wants predictions made."""
     wanted = grid or work.grid
     fit = "crop" if work.crop and wanted == "model" else "pad"
-    return PredictOptions(device=work.device, grid=wanted, fit=fit)
+    return PredictOptions(device=work.device, grid=wanted, fit=fit, engine=work.engine)
 
 
 def collect(work: Session) -> None:

@@ -165,6 +165,7 @@ class Session:
     grid: str = "input"
     device: str = "auto"
     crop: bool = False
+    engine: str = "torch"
     batch: list[BatchItem] = field(default_factory=list)
     batch_model: str = ""
     batch_running: bool = False

@@ -44,7 +44,7 @@ def choose_result(work: Session, key: str) -> Prediction:
     names = list(reversed(found))
     if len(names) == 1:
         only = found[names[0]]
-        st.markdown(f"**{words.plain(only.structure)}** by `{only.model_id}`")
+        st.markdown(f"**{words.plain(only.structure)}** by `{only.model_id}`{badge(only)}")
         return only
     picked = st.segmented_control(
         "Structure",
@@ -55,7 +55,15 @@ def choose_result(work: Session, key: str) -> Prediction:
         key=key,
         persist_state="session",
     )
-    return found.get(str(picked), found[names[0]])
+    chosen = found.get(str(picked), found[names[0]])
+    if chosen.preview:
+        st.markdown(badge(chosen))
+    return chosen
+
+
+def badge(prediction: Prediction) -> str:
+    """Mark a preview, in Markdown; nothing for a prediction at full precision."""
+    return " :orange-badge[Preview: not for measuring]" if prediction.preview else ""
 
 
 def choose_observed(work: Session, prediction: Prediction, key: str) -> int | None:
