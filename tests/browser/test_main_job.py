@@ -16,6 +16,7 @@ from labelfree_core.images.writing import write_channels
 
 pytestmark = pytest.mark.browser
 PATIENCE_MS = 60_000
+DNA = "dna-brightfield-3d"
 
 
 @pytest.fixture
@@ -108,3 +109,58 @@ def test_a_link_opens_the_sample_it_names(visit: Callable, server: str) -> None:
     page.get_by_role("link", name="Go to Predict").click()
     page.get_by_test_id("stBaseButton-primary").wait_for()
     page.wait_for_url(f"**sample={first.id}*")
+
+
+def test_a_link_opens_model_view_and_plane_on_any_page(visit: Callable, server: str) -> None:
+    page = visit(f"{server}/compare?sample=colony&model={DNA}&view=swipe&z=7")
+    page.get_by_text("Pearson r").first.wait_for()  # predicted without a click
+    plane = page.locator(".lfv input[aria-label='Plane']")
+    plane.wait_for()
+    assert plane.input_value() == "7"
+    assert page.locator(".lfv .modes input:checked").input_value() == "swipe"
+    assert urlsplit(page.url).path == "/compare"
+
+    pages_before = page.evaluate("history.length")
+    plane.press("ArrowRight")
+    page.wait_for_url(f"**/compare?sample=colony&model={DNA}&view=swipe&z=8")
+    assert page.evaluate("history.length") == pages_before  # "back" leaves the page, not the plane
+
+
+def test_a_page_change_and_back_keeps_result_and_view(visit: Callable, server: str) -> None:
+    page = visit(f"{server}/predict?sample=colony&model={DNA}&z=11")
+    page.get_by_text("Image (OME-TIFF)").first.wait_for()
+    page.locator(".lfv input[aria-label='Plane']").wait_for()
+    page.get_by_role("link", name="Masks", exact=True).click()
+    page.get_by_role("heading", name="Masks", exact=True).wait_for()
+    page.get_by_text("Overlay").first.wait_for()
+    page.go_back()
+    page.get_by_text("Image (OME-TIFF)").first.wait_for()
+    plane = page.locator(".lfv input[aria-label='Plane']")
+    plane.wait_for()
+    assert plane.input_value() == "11"
+
+
+def test_two_tabs_at_once_keep_to_their_own_image(visit: Callable, server: str) -> None:
+    first = visit(f"{server}/compare?sample=colony&model={DNA}")
+    second = first.context.new_page()  # the same browser, so the same cookies
+    second.set_default_timeout(PATIENCE_MS)
+    second.goto(f"{server}/compare?sample=sparse-cells&model={DNA}")
+    scores = []
+    for tab, name in ((first, "colony"), (second, "sparse-cells")):
+        tab.get_by_text("Pearson r").first.wait_for()
+        assert tab.get_by_text(f"{name}.ome.tif").first.is_visible()
+        with tab.expect_download() as download:
+            tab.get_by_role("button", name="Scores (CSV)").click()
+        assert download.value.suggested_filename == f"{name}_{DNA}_scores.csv"
+        scores.append(Path(download.value.path()).read_text())
+        assert f"image,{name}.ome.tif" in scores[-1]
+    assert scores[0] != scores[1]
+
+
+def test_a_plot_is_saved_as_svg_and_pdf(visit: Callable, server: str) -> None:
+    page = visit(f"{server}/compare?sample=colony&model={DNA}")
+    page.get_by_role("button", name="Save figure").first.click()
+    for label, begins in (("SVG", b"<svg"), ("PDF", b"%PDF-1.4"), ("PNG, dark", b"\x89PNG")):
+        with page.expect_download() as download:
+            page.get_by_role("button", name=label, exact=True).click()
+        assert Path(download.value.path()).read_bytes().startswith(begins)
