@@ -6,7 +6,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
+from labelfree_core.images.fingerprint import fingerprint
 from labelfree_core.models.card import ModelCard
+from labelfree_core.models.seen import training_use
 from labelfree_core.training.task import GivenPair
 
 # Small enough to learn something in minutes on a laptop.
@@ -21,6 +23,10 @@ UNITS = {
     "segmentation": "score of the segmentation: about 0 outside and 1 inside",
 }
 _DIGITS = 16
+KNOWN_BEFORE = (
+    "The model it started from had already learnt from a field that was kept for the score, which flatters "
+    "it: try a new field."
+)
 
 
 def new_card(
@@ -102,4 +108,11 @@ def _limits(pairs: Sequence[GivenPair], start: ModelCard | None) -> tuple[str, .
         own.append(
             "Its score is from another part of a field it was trained on, which flatters it: try a new field."
         )
+    if start is not None and any(known_to(start, pair) for pair in pairs if pair.split != "train"):
+        own.append(KNOWN_BEFORE)
     return (*own, *(start.limits if start else ()))
+
+
+def known_to(start: ModelCard, pair: GivenPair) -> bool:
+    """Whether the model that a training starts from learnt from a pair, so that a score on it flatters."""
+    return training_use(start, pair.sha256, fingerprint(pair.image.voxels)) in ("trained", "part")

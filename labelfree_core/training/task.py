@@ -78,7 +78,8 @@ class TrainingState:
     Where a training stands.
 
     ``state`` is one of :data:`ACTIVE`, ``"done"`` or ``"failed"``; ``before_r`` the held-out r of the model
-    it started from; ``scores`` of the finished model on whole held-out fields, as (metric, median, n).
+    it started from; ``scores`` of the finished model on whole held-out fields, as (metric, median, n);
+    the metric ``"before"`` is the r there of the model it started from.
     """
 
     state: str

@@ -25,6 +25,7 @@ from labelfree_core.errors import LabelFreeError
 from labelfree_core.images.fingerprint import fingerprint
 from labelfree_core.models.bioimageio_export import export_package
 from labelfree_core.models.card import ModelCard
+from labelfree_core.models.cardfields import USES
 from labelfree_core.models.entries import ModelEntry, read_entry
 from labelfree_core.models.store import load_network, save_model
 from labelfree_core.settings import Settings
@@ -115,6 +116,9 @@ def _train(folder: Path, task: TrainingTask) -> None:
     _list_pairs(rows, folder, saved)
     export_package(saved, folder / "model" / f"{card.id}.zip")
     found = tuple((score.metric, score.median, score.n) for score in card.scores)
+    if before is not None and found:
+        then = list(held_out_r(before, pairs, [task.card]).values())
+        found = (*found, ("before", float(np.median(then)), len(then)))
     write_state(folder, replace(now, state="done", scores=found))
 
 
@@ -214,7 +218,8 @@ def _images(rows: Sequence[Row], folder: Path, start: ModelEntry | None) -> dict
     for row, digest in zip(rows, digests, strict=True):
         voxels = read_channel(row.image, row.image_channel, row.voxel_size_um).voxels
         for name in filter(None, (digest, fingerprint(voxels))):
-            images[name] = USE_OF_SPLIT[row.split]
+            use = USE_OF_SPLIT[row.split]
+            images[name] = max(use, images.get(name, use), key=USES.index)
     return images
 
 

@@ -11,7 +11,7 @@ from labelfree_core.reports.plots import Axis, Bars, Curve, Heat, Plot, drawn
 from pages.components import saving
 
 
-def show(plot: Plot, name: str, *, height_px: int = 200, alt: str, key: str) -> None:
+def show(plot: Plot, name: str, *, height_px: int = 200, alt: str, key: str, save: bool = True) -> None:
     """
     Show a plot with its menu to save it.
 
@@ -26,6 +26,8 @@ def show(plot: Plot, name: str, *, height_px: int = 200, alt: str, key: str) -> 
         Says what is seen, for a screen reader.
     key : str
         Unique on the page.
+    save : bool
+        Whether to offer it as a file; not while it changes.
     """
     import plotly.graph_objects as go  # a page without a plot does not wait for it
 
@@ -47,7 +49,8 @@ def show(plot: Plot, name: str, *, height_px: int = 200, alt: str, key: str) -> 
         config={"displayModeBar": False},
         alt=alt,
     )
-    saving.menu(partial(drawn, plot), name)
+    if save:
+        saving.menu(partial(drawn, plot), name)
 
 
 def _axis(axis: Axis, *, grid: bool) -> dict[str, object]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from labelfree_core.errors import LabelFreeError
+from labelfree_core.models.seen import training_use_of
 from labelfree_core.models.store import ModelEntry
 from labelfree_core.training.newcard import UNITS, new_card
 from labelfree_core.training.service import TrainingService
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 KEY = "training-draft"
 NOTHING = "nothing"
 MINUTES = {2: 5, 3: 15}
-LEAST_MINUTES = 1
+CHOICES = (1, 2, 3, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 240, 480)
 
 
 @dataclass(slots=True, eq=False)
@@ -145,16 +146,40 @@ def plan(work: Session) -> Plan:
         )
     with right:
         name = st.text_input("Name of the new model", f"My {structure or 'model'}", max_chars=60)
-        longest = int(service().settings.training_minutes)
-        minutes = st.slider(
+        longest = service().settings.training_minutes
+        choices = [minutes for minutes in CHOICES if minutes <= longest] or [int(longest)]
+        usual = MINUTES[3 if first.opened.is_stack else 2]
+        minutes = st.select_slider(
             "Minutes",
-            LEAST_MINUTES,
-            max(longest, LEAST_MINUTES + 1),
-            min(MINUTES[3 if first.opened.is_stack else 2], longest),
+            choices,
+            max((choice for choice in choices if choice <= usual), default=choices[0]),
             help="You can stop earlier, or add more afterwards.",
             key="train-minutes",
         )
-    return Plan(known.get(start), str(structure or "structure"), name, float(minutes))
+    chosen = Plan(known.get(start), str(structure or "structure"), name, float(minutes))
+    _known_before(draft(work), chosen)
+    return chosen
+
+
+def _known_before(mine: Draft, chosen: Plan) -> None:
+    """Warn where the model to start from has learnt from what is kept for the score."""
+    if chosen.start is None:
+        return
+    for pair in mine.pairs:
+        scored = pair.held_out or len(mine.pairs) == 1
+        if not scored or pair.opened.transmitted is None:
+            continue
+        if _seen(pair.opened.key, chosen.start.card.sha256, chosen.start, pair):
+            st.warning(
+                f"{chosen.start.card.id} has learnt from {words.plain(pair.opened.file.name)} already, so a "
+                "score on it flatters. Keep a field for the score that is new to the model."
+            )
+
+
+@st.cache_resource(show_spinner=False, scope="session", max_entries=64)
+def _seen(key: str, model: str, _entry: ModelEntry, _pair: DraftPair) -> bool:
+    assert _pair.opened.transmitted is not None
+    return training_use_of(_entry, _pair.opened.read(_pair.opened.transmitted)) in ("trained", "part")
 
 
 def _start(known: dict[str, ModelEntry], first: DraftPair) -> str:

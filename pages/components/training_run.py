@@ -26,7 +26,7 @@ SAID = {
     "preparing": "Preparing the pairs …",
     "finishing": "Scoring the model on whole fields it never saw …",
 }
-METRICS = {"pearson_r": "Pearson r", "dice": "Dice of masks"}
+METRICS = {"pearson_r": "Pearson r", "dice": "Dice of masks", "before": "r of the model it started from"}
 
 
 def panel(work: Session) -> None:
@@ -49,13 +49,13 @@ def _under_way(work: Session) -> None:
         bar, stop, cancel = st.columns([6, 2, 1], vertical_alignment="bottom")
         bar.progress(min(max(state.fraction, 0.0), 1.0), text=_said(state))
         can_stop = state.state == "running" and bool(state.curve)
-        if stop.button("Stop, it is good enough", disabled=not can_stop, width="stretch", key="train-stop"):
+        if stop.button("Stop and keep", disabled=not can_stop, width="stretch", key="train-stop"):
             service.stop(work.owner)
             st.toast("It stops at the next report, and keeps what it has learnt.")
         if cancel.button("Cancel", width="stretch", key="train-cancel"):
             service.forget(work.owner)
             st.rerun()
-        _curves(state)
+        _curves(state, save=False)
         _pictures(work)
 
 
@@ -68,7 +68,7 @@ def _said(state: TrainingState) -> str:
     return f"{state.step} updates, about {words.duration(left)} left"
 
 
-def _curves(state: TrainingState) -> None:
+def _curves(state: TrainingState, *, save: bool = True) -> None:
     if len(state.curve) < 2:
         return
     minutes = np.array([point.seconds / 60 for point in state.curve])
@@ -83,24 +83,26 @@ def _curves(state: TrainingState) -> None:
             Plot(time, Axis("loss", 0.0, top), curves=lines),
             "training-loss",
             "Loss over time, falling if it learns",
+            save=save,
         )
     with right:
         st.markdown(
             "**Pearson r on what it never saw**",
             help="1 is perfect. When it no longer rises, it is time to stop.",
         )
-        values = [r[np.isfinite(r)], [state.before_r if state.before_r is not None else np.nan]]
-        lowest = float(np.nanmin([*values[0], *values[1], 0.0]))
+        values = [value for value in (*r, state.before_r or 0.0) if math.isfinite(value)]
         curves: tuple[Curve, ...] = (Curve(minutes, r, BLUE, "now"),)
         if state.before_r is not None and math.isfinite(state.before_r):
             ends, before = minutes[[0, -1]], np.full(2, state.before_r)
             curves = (*curves, Curve(ends, before, GREY, "before", dashed=True))
-        plot = Plot(time, Axis("Pearson r", min(lowest, 0.0), 1.0), curves=curves)
-        _plot(plot, "training-r", "Held-out correlation over time, rising if it learns")
+        # Small steps matter here, so the axis need not begin at 0.
+        low = math.floor(10 * min(values)) / 10 if state.before_r is not None else min(0.0, *values)
+        plot = Plot(time, Axis("Pearson r", low, math.ceil(10 * max(values) + 0.01) / 10), curves=curves)
+        _plot(plot, "training-r", "Held-out correlation over time, rising if it learns", save=save)
 
 
-def _plot(plot: Plot, name: str, alt: str) -> None:
-    plotting.show(plot, name, height_px=210, alt=alt, key=f"{name}-plot")
+def _plot(plot: Plot, name: str, alt: str, *, save: bool) -> None:
+    plotting.show(plot, name, height_px=210, alt=alt, key=f"{name}-plot", save=save)
 
 
 def _pictures(work: Session) -> None:
@@ -135,7 +137,7 @@ def _ended(work: Session, state: TrainingState) -> None:
             st.error(state.problem)
         else:
             st.subheader("Your model is ready", anchor=False)
-            _scores(state.scores, state.before_r)
+            _scores(state.scores)
         with st.container(horizontal=True, vertical_alignment="center"):
             if state.state == "done":
                 _keep(work)
@@ -156,15 +158,13 @@ def _ended(work: Session, state: TrainingState) -> None:
         _pictures(work)
 
 
-def _scores(scores: Sequence[tuple[str, float, int]], before: float | None) -> None:
+def _scores(scores: Sequence[tuple[str, float, int]]) -> None:
     if not scores:
         st.warning("The part kept for the score holds nothing of the target, so there is no score.")
         return
     columns = st.columns(4)
     for column, (metric, value, n) in zip(columns, scores, strict=False):
         column.metric(f"{METRICS.get(metric, metric)}, n = {n}", f"{value:.2f}")
-    if before is not None and math.isfinite(before):
-        columns[len(scores)].metric("r before, in the middle", f"{before:.2f}")
     count = scores[0][2]
     st.caption(
         f"On {count} field{'s' * (count != 1)} or part of one that the training never saw. So few say "

@@ -85,10 +85,10 @@ def test_a_training_is_watched_stopped_kept_and_in_the_list(
 ) -> None:
     app = started(open_app)
     assert not app.exception
-    app = until(app, lambda app: "Stop, it is good enough" in labels(app))
+    app = until(app, lambda app: "Stop and keep" in labels(app))
     assert "Now" in words(app)
     assert "Start training" not in labels(app)
-    app = until(press(app, "Stop, it is good enough"), lambda app: "Keep it" in labels(app))
+    app = until(press(app, "Stop and keep"), lambda app: "Keep it" in labels(app))
     assert "Your model is ready" in words(app)
     assert any(metric.label.startswith("Pearson r") for metric in app.metric)
     app = press(app, "Keep it")

@@ -108,7 +108,10 @@ def test_it_goes_on_from_a_model_and_names_it(service: TrainingService, tmp_path
     assert done.state == "done", done.problem
     assert -1 <= done.before_r <= 1
     assert service.pictures("me").before is not None
+    assert {metric for metric, _, _ in done.scores} == {"pearson_r", "dice", "before"}
     found = service.model("me")[0].card
+    assert "already learnt from a field" in " ".join(found.limits)
+    assert found.images["0" * 64] == "part"
     assert start.card.sha256 in found.training
     assert "flatters" in " ".join(found.limits)
 
