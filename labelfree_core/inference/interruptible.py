@@ -56,6 +56,10 @@ class Interruptible(nn.Module):
         self._kind = Int8 if preview and coarse(conv) else plane_wise(conv)
         self._quick: Winograd | Thin | Int8 | None = None
 
+    def __getstate__(self) -> dict[str, object]:
+        """Leave out what can be prepared anew: a copy that only counts work has no use for it."""
+        return {**self.__dict__, "_quick": None}
+
     def forward(self, x: Tensor, *, relu: bool = False) -> Tensor:
         """Return what the convolution returns, without what is negative if *relu*."""
         quick = self._quick_way(x)

@@ -71,6 +71,13 @@ def test_a_preview_shows_the_same_image_but_not_the_same_numbers(
     assert not np.allclose(found, wanted, rtol=1e-4)  # else nothing was computed in 8 bits
 
 
+@needs_int8
+def test_an_engine_that_has_run_can_still_plan() -> None:
+    engine = Engine(FNet(mult_chan=16, depth=1).eval(), preview=True)
+    engine.run(np.zeros((4, 8, 8), np.float32))
+    assert engine.cost((4, 16, 16)).flops > 0
+
+
 @pytest.mark.parametrize(
     ("conv", "expected"),
     [
