@@ -1,8 +1,14 @@
-"""Score a model on image pairs it never saw, one image a line, through the same path as a prediction."""
+"""
+Score a model on image pairs it never saw, one image a line, through the same path as a prediction.
+
+PAIRS.csv has a line for each pair; docs/models.md lists its columns. The noise ceiling is the best r that the
+noise of a stain allows.
+"""
 
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 
 from labelfree_core.commands.common import Verbs, add_json, output_path, say, say_json
@@ -17,7 +23,7 @@ def register(verbs: Verbs) -> None:
     )
     parser.add_argument("--pairs", metavar="PAIRS.csv", help="table of pairs; default: FOLDER/pairs.csv")
     parser.add_argument("--only-held-out", action="store_true", help="leave out lines whose split is 'train'")
-    parser.add_argument("--figure", metavar="OUT.html", help="also draw scores, pixels, worst and best")
+    parser.add_argument("--figure", metavar="OUT.html", help="also draw scores, worst and best image, pixels")
     add_json(parser)
     parser.set_defaults(run=run)
 
@@ -41,15 +47,26 @@ def run(arguments: argparse.Namespace) -> None:
     entry = find_model(arguments.model)
     found = evaluate(entry, rows)
     if figure is not None:
-        write_bytes(figure, draw(found, worst_and_best(entry, rows, found)).encode())
+        write_bytes(figure, draw(entry.card, found, worst_and_best(entry, rows, found)).encode())
     median = float(np.median([score.pearson_r for score in found])) if found else float("nan")
     dice = float(np.median([score.dice for score in found])) if found else float("nan")
     if arguments.json:
-        lines = [{name: getattr(score, name) for name in score.__slots__} for score in found]
+        lines = [{name: _known(getattr(score, name)) for name in score.__slots__} for score in found]
         say_json({"images": lines, "n": len(found), "median_pearson_r": median, "median_dice": dice})
         return
     width = max((len(score.name) for score in found), default=5)
-    say(f"{'image':{width}}  pearson r   dice")
+    say(f"{'image':{width}}  pearson r  ceiling   dice")
     for score in found:
-        say(f"{score.name:{width}}  {score.pearson_r:9.3f}  {score.dice:5.3f}")
-    say(f"{'median':{width}}  {median:9.3f}  {dice:5.3f}   n = {len(found)}")
+        say(f"{score.name:{width}}  {score.pearson_r:9.3f}  {_number(score.ceiling)}  {score.dice:5.3f}")
+    highest = [score.ceiling for score in found if math.isfinite(score.ceiling)]
+    ceiling = _number(float(np.median(highest)) if highest else math.nan)
+    say(f"{'median':{width}}  {median:9.3f}  {ceiling}  {dice:5.3f}   n = {len(found)}")
+
+
+def _known(value: object) -> object:
+    """Leave out what is no number: JSON has none such."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _number(value: float) -> str:
+    return f"{value:7.3f}" if math.isfinite(value) else f"{'-':>7}"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +12,9 @@ import torch
 from torch import nn
 
 from labelfree_core.analysis.masks import agreement, otsu_threshold
+from labelfree_core.analysis.noise import ceiling
 from labelfree_core.analysis.scores import pearson_r
+from labelfree_core.images.stack import ImageStack
 from labelfree_core.inference.options import PredictOptions
 from labelfree_core.inference.padding import pad
 from labelfree_core.inference.predict import predict
@@ -25,7 +28,8 @@ class ImageScore:
     """
     Scores of one field: Pearson r where the target is known, and Dice of the Otsu masks there.
 
-    For a segmentation target Dice is against the segmentation itself; ``n_voxels`` counts the known voxels.
+    For a segmentation target Dice is against the segmentation itself; ``n_voxels`` counts the known voxels;
+    ``ceiling`` is the best r that the noise of a stain allows, NaN where there is no such question.
     """
 
     name: str
@@ -34,6 +38,7 @@ class ImageScore:
     pearson_r: float
     dice: float
     n_voxels: int
+    ceiling: float = math.nan
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,6 +47,7 @@ class Example:
     One field to look at, float32 planes (Y, X) on the model's grid.
 
     Of a z-stack the middle plane of the transmitted light, and the maximum over z of the others.
+    ``pixel_um`` is the side of a pixel, where it is known.
     """
 
     name: str
@@ -49,6 +55,7 @@ class Example:
     image: npt.NDArray[np.float32]
     observed: npt.NDArray[np.float32]
     predicted: npt.NDArray[np.float32]
+    pixel_um: float | None = None
 
 
 def run_network(network: nn.Module, image: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -173,8 +180,16 @@ def evaluate(entry: ModelEntry, rows: Sequence[Row]) -> list[ImageScore]:
                 continue
             # A held-out part is the right end of its field.
             part = predicted[..., predicted.shape[-1] - pair.image.shape[-1] :]
-            found += score_pair(part[None], pair, [card])
+            scored = score_pair(part[None], pair, [card])
+            found += [replace(score, ceiling=_ceiling(row, image)) for score in scored]
     return found
+
+
+def _ceiling(row: Row, image: ImageStack) -> float:
+    """Judge the noise of a stain as the camera saw it, before anything smooths it."""
+    if row.kind != "intensity":
+        return math.nan
+    return ceiling(np.asarray(read_channel(row.target, row.target_channel, image.voxel_size_um).voxels))
 
 
 def worst_and_best(entry: ModelEntry, rows: Sequence[Row], scores: Sequence[ImageScore]) -> list[Example]:
@@ -201,7 +216,8 @@ def _example(entry: ModelEntry, rows: Sequence[Row], score: ImageScore) -> Examp
     predicted = predict(image, entry, options=PredictOptions(grid="model")).voxels
     part = predicted[..., predicted.shape[-1] - pair.image.shape[-1] :]
     observed = np.where(pair.known[0], pair.targets[0], 0)
+    pixel = None if card.voxel_size_um is None else card.voxel_size_um[-1]
     if pair.image.ndim == 2:
-        return Example(score.name, score.pearson_r, pair.image, observed, part)
+        return Example(score.name, score.pearson_r, pair.image, observed, part, pixel)
     middle = pair.image[pair.image.shape[0] // 2]
-    return Example(score.name, score.pearson_r, middle, observed.max(0), part.max(0))
+    return Example(score.name, score.pearson_r, middle, observed.max(0), part.max(0), pixel)

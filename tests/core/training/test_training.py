@@ -250,6 +250,18 @@ def test_one_command_trains_scores_and_saves_a_model(
     found = json.loads(capsys.readouterr().out)
     assert found["n"] == 1
     assert found["median_pearson_r"] == pytest.approx(saved.scores[0].median, abs=0.02)
+    assert 0.9 < found["images"][0]["ceiling"] <= 1
+    assert main([*words[:-2], "--figure", str(tmp_path / "scores.html")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["image", "pearson", "r", "ceiling", "dice"]
+    assert lines[-1].startswith("median")
+    assert lines[-1].endswith("n = 3")
+    page = (tmp_path / "scores.html").read_text(encoding="utf-8")
+    assert "Lowest r" in page
+    assert "Highest r" in page
+    assert page.count("<tr><td>") == 3
+    assert page.count("<img ") == 6
+    assert "http" not in page.replace("http://www.w3.org/2000/svg", "")
 
 
 def test_the_last_round_takes_every_field_and_keeps_the_score_from_before(
