@@ -4,7 +4,7 @@ import streamlit as st
 
 from labelfree_core.analysis.scores import explain
 from labelfree_core.errors import LabelFreeError
-from pages.components import cached, comparing, downloads, layout, links, plotting, showing, words
+from pages.components import cached, comparing, downloads, fitting, layout, links, plotting, showing, words
 from pages.components.viewer import viewer
 
 work = layout.page(
@@ -69,3 +69,4 @@ with right:
     st.caption(meaning)
 st.subheader("Where they differ", anchor=False)
 comparing.difference_maps(pair, prediction, key, shared=shared)
+fitting.section(work, channel, prediction, pair)

@@ -50,9 +50,10 @@ except LabelFreeError as problem:
 
 left, right = st.columns(2, gap="large")
 with left:
-    low = masking.threshold("Observed", pair.observed, "|".join(key), name)
+    low = masking.threshold("Observed", counting.counted(pair, pair.observed), "|".join(key), name)
 with right:
-    high = masking.threshold("Predicted", pair.predicted, "|".join((*key, "mate")), name)
+    mate = counting.counted(pair, pair.predicted)
+    high = masking.threshold("Predicted", mate, "|".join((*key, "mate")), name)
 observed, predicted = mask(pair.observed, low), mask(pair.predicted, high)
 found = agreement(observed, predicted, region=pair.region)
 dice, iou, sentence = st.columns([1, 1, 4], vertical_alignment="center")

@@ -196,7 +196,7 @@ def align_grids(observed: ImageStack, predicted: ImageStack) -> tuple[ImageStack
     return _resampled(observed, shape, predicted), predicted
 
 
-def match_affine(observed: np.ndarray, predicted: np.ndarray) -> Match:
+def match_affine(observed: np.ndarray, predicted: np.ndarray, *, region: np.ndarray | None = None) -> Match:
     """
     Fit gain and offset of a prediction to the observed channel by least squares, for display.
 
@@ -204,6 +204,8 @@ def match_affine(observed: np.ndarray, predicted: np.ndarray) -> Match:
     ----------
     observed : array, shape (Z, Y, X) or (Y, X), camera counts
     predicted : array, same shape, any units
+    region : bool array, same shape, optional
+        Only what is inside is fitted; all voxels are brought to the fit.
 
     Returns
     -------
@@ -225,18 +227,22 @@ def match_affine(observed: np.ndarray, predicted: np.ndarray) -> Match:
             f"The observed image has the shape {observed.shape} and the predicted one {predicted.shape}; "
             "to be matched they have to lie on one grid. Predict on the input's own grid."
         )
-    mean_p, mean_o = np.mean(predicted, dtype=np.float64), np.mean(observed, dtype=np.float64)
-    centred = (predicted - mean_p).ravel()
+    if region is not None:
+        check_region(region, observed.shape)
+    inside = (...,) if region is None else region
+    truth, guess = observed[inside].astype(np.float64), predicted[inside].astype(np.float64)
+    mean_p, mean_o = guess.mean(), truth.mean()
+    centred = (guess - mean_p).ravel()
     power = float(centred @ centred)
     if power == 0:
         raise ImageError(
             "The predicted image is flat, so there is nothing to match to the observed channel. "
             "Predict again from the transmitted-light channel."
         )
-    gain = float(centred @ (observed - mean_o).ravel()) / power
+    gain = float(centred @ (truth - mean_o).ravel()) / power
     offset = float(mean_o - gain * mean_p)
     voxels = (gain * predicted.astype(np.float64) + offset).astype(np.float32)
-    return Match(gain, offset, pearson_r(observed, predicted), voxels)
+    return Match(gain, offset, pearson_r(truth, guess), voxels)
 
 
 def _is_z_score(stack: ImageStack) -> bool:

@@ -29,7 +29,8 @@ class Note:
     One thing that was found: how bad it is, its cause in a few plain words, and the sentence with its number.
 
     ``cause`` fits after "because" and is empty for what never decides a level; ``topic`` is ``"file"`` for
-    what the file doctor found, ``"stain"`` for what was learnt from the stain of this image.
+    what the file doctor found, ``"training"`` for what training did with this image, ``"stain"`` for what was
+    learnt from its stain.
     """
 
     level: str
@@ -55,7 +56,9 @@ def verdict(notes: Sequence[Note]) -> tuple[str, str]:
     if level == "red":
         return level, f"Do not use this prediction{because}."
     if level == "amber":
-        return level, f"Look, but do not measure yet{because}. Compare with a stain first."
+        known = any(note.level == level and note.topic == "training" for note in notes)
+        advice = "Judge the model by an image that it never saw." if known else "Compare with a stain first."
+        return level, f"Look, but do not measure yet{because}. {advice}"
     return level, "Nothing speaks against this prediction: no check found a problem."
 
 
@@ -120,7 +123,7 @@ def of_training(use: str) -> list[Note]:
     said = training_sentence(use)
     level = "amber" if use in ("trained", "part") else "green"
     cause = "the model was trained on this very image, so that agreement proves nothing"
-    return [Note(level, cause, said)] if said else []
+    return [Note(level, cause, said, "training")] if said else []
 
 
 def of_familiarity(familiarity: float, level: str) -> Note:

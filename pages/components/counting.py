@@ -44,6 +44,11 @@ class Compared:
     observed_threshold: float | None = None
 
 
+def counted(pair: Pair, voxels: np.ndarray) -> np.ndarray:
+    """Return the voxels that count: all, or those inside the region of interest."""
+    return voxels if pair.region is None else voxels[pair.region]
+
+
 def section(work: Session, compared: Compared) -> None:
     """Show all objects as a table and over the image; a chosen row is shown where it is."""
     prediction = compared.prediction

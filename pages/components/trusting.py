@@ -100,7 +100,8 @@ def verdict(found: TrustReport) -> None:
         st.subheader(f"{icon} {title}", anchor=False)
         st.markdown(words.plain(found.verdict))
         with st.expander("Why", expanded=True, icon=":material/fact_check:"):
-            for note in found.ordered:
+            # What the stain says in favour stands beside its numbers below.
+            for note in [n for n in found.ordered if n.topic != "stain" or n.level != "green"]:
                 st.markdown(f"{LEVELS[note.level][0]} {words.plain(note.sentence)}")
 
 
@@ -152,18 +153,19 @@ def _row(values: list[tuple[str, float | None, str]]) -> None:
 
 
 def error_map(found: TrustReport) -> None:
-    """Show where the network is unsure, as the highest value of all planes, beside what it predicts."""
+    """Show where the network is unsure, as the mean over all planes, beside what it predicts."""
     views = found.spread
     if views is None:
         return
     calibrated = found.expected_error_map is not None
     values = views.map if found.expected_error_map is None else found.expected_error_map
-    unsure, mean = (_flat(volume) for volume in (values, views.mean))
+    deep = values.ndim == 3
+    unsure, mean = values.mean(axis=0) if deep else values, views.mean.max(axis=0) if deep else views.mean
     top = float(np.percentile(unsure, 99.8)) or 1.0
     left, right = st.columns(2)
     title = "Expected error" if calibrated else "Disagreement of the views (not calibrated)"
     pixel = views.voxel_size_um[-1]
-    note = f"0 (dark) to {top:.2f} (bright), {words.plain(found.units)}; highest of all planes."
+    note = f"0 (dark) to {top:.2f} (bright), {words.plain(found.units)}{'; mean of all planes' * deep}."
     showing.picture(left, showing.framed(coloured(unsure, (0.0, top)), pixel), title, note)
     picture = showing.framed(coloured(mean, limits(mean), "gray"), pixel)
     part = "whole field" if views.share > 0.99 else f"middle {views.share:.0%} of the field"
@@ -218,7 +220,3 @@ def _place(region: Region, layer: Layer, before: ViewState | None) -> ViewState:
         cursor=middle,
         zoom=ZOOM,
     )
-
-
-def _flat(volume: np.ndarray) -> np.ndarray:
-    return volume.max(axis=0) if volume.ndim == 3 else volume

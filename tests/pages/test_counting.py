@@ -60,3 +60,14 @@ def test_touching_objects_get_a_line_each() -> None:
     labels[:, 3:] = 2
     assert outline(labels)[:, 2:4].all()
     assert not outline(labels)[:, :2].any()
+
+
+def test_camera_counts_are_shown_as_a_fit_and_for_looking_only(predicted: Open) -> None:
+    app = predicted("compare")
+    assert "display only" not in words(app)
+    toggle = next(box for box in app.toggle if box.label == "Show in camera counts")
+    app = toggle.set_value(True).run()
+    assert not app.exception
+    shown = {metric.label: metric.value for metric in app.metric}
+    assert float(shown["Gain"].replace(",", "")) > 100
+    assert "display only, no measurement" in words(app)

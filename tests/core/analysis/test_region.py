@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from labelfree_core.analysis.alignment import comparable
+from labelfree_core.analysis.alignment import comparable, match_affine
 from labelfree_core.analysis.difference import differences
 from labelfree_core.analysis.masks import agreement
 from labelfree_core.analysis.matching import match
@@ -145,3 +145,13 @@ def test_the_trust_report_counts_inside_the_region_only(cells: Cells, model_id: 
     half = stain.shape[-1] // 2
     assert all(place.position_px[-1] <= half for place in part.regions)  # type: ignore[attr-defined]
     assert any("inside the region (50% of the field)" in reason for reason in part.reasons)  # type: ignore[attr-defined]
+
+
+def test_the_affine_fit_is_that_of_the_voxels_inside() -> None:
+    rng = np.random.default_rng(3)
+    made = rng.normal(size=SHAPE)
+    observed = np.where(LEFT, 300 * made + 1000, 0.0)
+    found = match_affine(observed, made, region=LEFT)
+    assert (found.gain, found.offset, found.pearson_r) == pytest.approx((300, 1000, 1))
+    assert found.voxels[~LEFT] == pytest.approx(300 * made[~LEFT] + 1000, rel=1e-5)
+    assert match_affine(observed, made).gain < 200
