@@ -47,14 +47,26 @@ class Visitor:
         self._fault = ""
 
     async def arrive(self) -> None:
-        """Open the app."""
-        self._cookie = await asyncio.to_thread(self._fetch_cookie)
+        """Open the app, or come back after the connection was lost."""
+        self._cookie = self._cookie or await asyncio.to_thread(self._fetch_cookie)
         stream = self.address.replace("http", "ws", 1) + "/_stcore/stream"
+        words = ["streamlit", self._cookie.partition("=")[2], self._session]
         self._socket: ClientConnection = await connect(
-            stream, subprotocols=["streamlit"], max_size=MOST_BYTES, origin=self.address, proxy=None
+            stream,
+            subprotocols=words if self._session else words[:1],  # type: ignore[arg-type]
+            max_size=MOST_BYTES,
+            origin=self.address,  # type: ignore[arg-type]
+            proxy=None,
         )
+        self._fault = ""
         self._listener = asyncio.create_task(self._listen())
         await self.run()
+
+    async def lose(self) -> None:
+        """Lose the connection, as when a laptop leaves the network."""
+        self._stop_repeating()
+        self._listener.cancel()
+        self._socket.transport.abort()
 
     async def leave(self) -> None:
         """Close the tab, without a word to the app."""
