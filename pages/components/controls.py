@@ -25,7 +25,7 @@ def models(work: Session, entries: list[ModelEntry]) -> list[ModelEntry]:
     assert image is not None
     fitting = [entry for entry in entries if cards.fits(entry, image)]
     if work.linked_model:
-        st.session_state[f"model-{work.linked_model}"] = True
+        st.session_state.pop(f"model-{work.linked_model}", None)
         work.chosen = [work.linked_model]
     elif not work.chosen and fitting:
         work.chosen = [fitting[0].card.id]
