@@ -18,7 +18,7 @@ from labelfree_core.commands.common import Verbs, note, say
 from labelfree_core.errors import ModelError
 
 if TYPE_CHECKING:
-    from labelfree_core.models.card import Score
+    from labelfree_core.models.card import ModelCard, Score
     from labelfree_core.models.entries import ModelEntry
     from labelfree_core.training.fit import FitProgress, FitSettings
     from labelfree_core.training.pairs import Row
@@ -86,7 +86,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     cards = [read_card(path) for path in arguments.card]
     before = find_model(arguments.start) if arguments.start else None
-    tables = _tables(arguments, before)
+    tables = [_for_cards(rows, cards) for rows in _tables(arguments, before)]
     rows = [row for table in tables for row in table]
     pairs = [pair for at, table in enumerate(tables) for pair in load_for_training(table, cards, table=at)]
     for sentence in shifted_fields(pairs):
@@ -122,6 +122,16 @@ def _tables(arguments: argparse.Namespace, before: ModelEntry | None) -> Tables:
         "fields flatters the model. Give one more field and set its split to 'held-out'."
     )
     return [tuple(replace(row, split="spatial") for row in rows) for rows in tables]
+
+
+def _for_cards(rows: tuple[Row, ...], cards: Sequence[ModelCard]) -> tuple[Row, ...]:
+    """Leave out lines for structures that no card is for, unless that leaves nothing."""
+    wanted = {card.structure for card in cards}
+    kept = tuple(row for row in rows if not row.structure or row.structure in wanted)
+    unused = sorted({row.structure for row in rows} - wanted - {""})
+    if kept and unused:
+        note(f"There is no card for {', '.join(unused)}: those lines are left out.")
+    return kept or rows
 
 
 def _every_row(rows: tuple[Row, ...], start: ModelEntry | None) -> tuple[Row, ...]:

@@ -1,5 +1,5 @@
 """
-Simulated image pairs for training, with the table that ``labelfree train`` reads.
+Simulated image pairs for training, with the tables that ``labelfree train`` reads.
 
 ``python -m labelfree_core.simulation.pairs FOLDER --structure nucleoli --train 40 --held-out 8``
 """
@@ -19,6 +19,8 @@ from labelfree_core.simulation.scene import KINDS, SceneSettings, simulate
 
 # Held-out scenes have seeds of their own, far from those of training.
 _FIRST_TRAIN, _FIRST_HELD_OUT = 1_000, 9_000_000
+# What the models that ship predict in z-stacks.
+_LEVELS = ("DNA", "lamin B1", "membrane", "nucleoli")
 _COLUMNS = ("image", "target", "image_channel", "target_channel", "structure", "kind", "group", "split")
 
 
@@ -57,7 +59,11 @@ def write_pair(folder: Path, seed: int, structures: tuple[str, ...], shape: tupl
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Write scenes and ``pairs.csv``; a scene that is there already is kept."""
+    """
+    Write scenes, ``pairs.csv`` for one structure, and ``levels.csv`` for four, to mix with real ones.
+
+    A scene that is there already is kept.
+    """
     parser = argparse.ArgumentParser(description="Simulate image pairs for training.")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--structure", choices=STRUCTURES, required=True)
@@ -69,15 +75,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     seeds = {_FIRST_TRAIN + k: "train" for k in range(arguments.train)}
     seeds.update({_FIRST_HELD_OUT + k: "held-out" for k in range(arguments.held_out)})
     z, y, x = arguments.size
-    rows = []
+    rows, levels = [], []
     for seed, split in seeds.items():
         name = f"scene_{seed}.ome.tif"
         if not (arguments.folder / name).is_file():
             write_pair(arguments.folder, seed, STRUCTURES, (z, y, x))
         what = arguments.structure
         rows.append((name, name, "Bright_100", what, what, "intensity", f"seed {seed}", split))
-    with (arguments.folder / "pairs.csv").open("w", newline="", encoding="utf-8") as table:
-        csv.writer(table).writerows([_COLUMNS, *rows])
+        levels += [(name, name, "Bright_100", s, s, "level", f"seed {seed}", split) for s in _LEVELS]
+    for file, lines in (("pairs.csv", rows), ("levels.csv", levels)):
+        with (arguments.folder / file).open("w", newline="", encoding="utf-8") as table:
+            csv.writer(table).writerows([_COLUMNS, *lines])
     return 0
 
 

@@ -233,7 +233,11 @@ def test_one_command_trains_scores_and_saves_a_model(
     card = tmp_path / "card.toml"
     write_card(card, CARD)
     words = ["train", str(table), "--card", str(card), "--output", str(tmp_path), "--steps", "4"]
+    lines = table.read_text().splitlines()
+    several = [f"{lines[0]},structure", *(f"{line},DNA" for line in lines[1:]), f"{lines[1]},membrane"]
+    table.write_text("\n".join(several))
     assert main([*words, "--batch", "2", "--patch", "32", "--report-every", "2"]) == 0
+    assert "no card for membrane" in capsys.readouterr().err
     saved = find_model(tmp_path / "tiny-2d").card
     assert {(score.metric, score.n) for score in saved.scores} == {("pearson_r", 1), ("dice", 1)}
     capsys.readouterr()
