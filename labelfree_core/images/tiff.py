@@ -17,12 +17,12 @@ from labelfree_core.errors import ImageError
 from labelfree_core.images import ome, tiffpage
 from labelfree_core.images.layout import Layout, VoxelSize, to_um
 from labelfree_core.images.text import plain_text
+from labelfree_core.images.tiffchain import check_chain
 
 # The library reports oddities of a file to stderr; what matters reaches the person as an error or a note.
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)
 
 Region = tuple[int | slice, ...]
-_MOST_PAGES = 1_000_000
 # Printing resolutions that software writes when it knows no pixel size.
 _DPI_OF_NO_CAMERA = (
     1,
@@ -89,6 +89,7 @@ def tiff_description(path: Path) -> str:
 def _with_tiff(path: Path, work: Callable[[tifffile.TiffFile, ome.Ome | None], _Result]) -> _Result:
     """Open, look at the OME-XML before the library does, and turn every failure into one sentence."""
     try:
+        check_chain(path)
         # Other files that an OME-XML names stay closed: a file must not reach for its neighbours.
         with closing(_open(path, trust_ome=True)) as tif:
             _count_pages(tif)
@@ -97,6 +98,7 @@ def _with_tiff(path: Path, work: Callable[[tifffile.TiffFile, ome.Ome | None], _
             if not xml or (info is not None and _opens(tif)):
                 return work(tif, info)
         with closing(_open(path, trust_ome=False)) as tif:
+            _count_pages(tif)
             return work(tif, None)
     except (ImageError, KeyboardInterrupt):
         raise
@@ -133,14 +135,9 @@ def _reason(problem: Exception) -> str:
 
 
 def _count_pages(tif: tifffile.TiffFile) -> None:
+    # Asking for the number lets the library find all pages at once; one by one it misses circles.
     if not len(tif.pages):
         raise ImageError("The TIFF file has no page; an image needs at least one. Export it again.")
-    if len(tif.pages) > _MOST_PAGES:
-        raise ImageError(
-            f"The TIFF file lists {len(tif.pages)} pages; at most {_MOST_PAGES} can be read. Save the time "
-            "points "
-            "or positions you need as a file of their own."
-        )
 
 
 def _series(tif: tifffile.TiffFile) -> tifffile.TiffPageSeries:

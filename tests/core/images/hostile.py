@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator
 from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 import tifffile
@@ -12,6 +14,7 @@ from PIL import Image
 
 # What a length, a count or an offset becomes in a broken or hostile file.
 _VALUES = (0, 1, 3, 0x7FFF, 0xFFFF, 0x10000, 0x7FFFFFFF, 0xFFFFFFFF)
+_WORDS = (b"0", b"-1", b"nan", b"1e400", b"99999999999", b"eight", b"&lt;b&gt;", b"../../etc/passwd", b"&x;")
 _TYPE_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8}
 
 
@@ -71,8 +74,7 @@ def seeds() -> dict[str, bytes]:
 
 
 def entries(data: bytes) -> list[tuple[int, int, int]]:
-    """Offset, type and count of every tag of a classic TIFF, and where the links between pages are (type "
-    "0)."""
+    """Offset, type and count of every tag of a classic TIFF, and where links between pages are (type 0)."""
     order = "<" if data[:2] == b"II" else ">"
     if struct.unpack_from(order + "H", data, 2)[0] != 42:
         return []
@@ -129,6 +131,55 @@ def flipped(data: bytes, *, seed: int, count: int) -> Iterator[bytes]:
             place = random.choice([near, len(data) - 1 - near, int(random.integers(0, len(data)))])
             changed[int(place)] = int(random.choice([0, 1, 0x7F, 0x80, 0xFF, int(random.integers(0, 256))]))
         yield bytes(changed)
+
+
+def peak_bytes(path: str = "/proc/self") -> int | None:
+    """Highest memory of this process since :func:`forget_peak`; None where the system does not tell."""
+    try:
+        lines = Path(f"{path}/status").read_text().splitlines()
+    except OSError:
+        return None
+    return next((1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM:")), None)
+
+
+def forget_peak(path: str = "/proc/self") -> int | None:
+    """Begin a new peak, and return where it begins; None where the system can't."""
+    try:
+        Path(f"{path}/clear_refs").write_text("5")
+    except OSError:
+        return None
+    return peak_bytes(path)
+
+
+def broken_xml(data: bytes) -> Iterator[bytes]:
+    """Every attribute of the OME-XML with each hostile value, dropped, and every element cut out."""
+    start, end = data.index(b"<OME"), data.index(b"</OME>") + 6
+    xml = data[start:end]
+    for found in re.finditer(rb'([A-Za-z:]+)="([^"]*)"', xml):
+        for value in (*_WORDS, b""):
+            yield _with_xml(data, (start, end), xml[: found.start(2)] + value + xml[found.end(2) :])
+        yield _with_xml(data, (start, end), xml[: found.start()] + xml[found.end() :])
+    for found in re.finditer(rb"<[^>]*>", xml):
+        yield _with_xml(data, (start, end), xml[: found.start()] + xml[found.end() :])
+        yield _with_xml(data, (start, end), xml[: found.end()])
+
+
+def _with_xml(data: bytes, span: tuple[int, int], xml: bytes) -> bytes:
+    """Put other XML in place of the old; where it is longer, it goes to the end of the file."""
+    start, end = span
+    if len(xml) <= end - start:
+        return data[:start] + xml.ljust(end - start) + data[end:]
+    order = "<" if data[:2] == b"II" else ">"
+    moved = bytearray(data)
+    for place, kind, _ in entries(data):
+        if kind == 2 and struct.unpack_from(order + "H", data, place)[0] == 270:
+            if data[struct.unpack_from(order + "I", data, place + 8)[0] :].lstrip()[:5] in (
+                b"<?xml",
+                b"<OME ",
+            ):
+                struct.pack_into(order + "II", moved, place + 4, len(xml) + 1, len(data))
+            break
+    return bytes(moved) + xml + b"\0"
 
 
 def _patched(data: bytes, place: int, value: bytes) -> bytes:
