@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from labelfree_core.images.intensity import percentiles
+
 Limits = tuple[float, float]
 Colour = tuple[float, float, float]
 
@@ -41,8 +43,8 @@ def limits(observed: np.ndarray, low: float = LOW_PERCENTILE, high: float = HIGH
     >>> limits(np.arange(10001.0))
     (2.0, 9980.0)
     """
-    lo, hi = np.percentile(observed, (low, high))
-    return float(lo), float(hi)
+    lo, hi = percentiles(observed, (low, high))
+    return lo, hi
 
 
 def rescale(voxels: np.ndarray, between: Limits) -> np.ndarray:

@@ -2,17 +2,19 @@
 
 The published code calls ``scipy.ndimage.zoom(order=3, mode="nearest")``. Zooming is linear in
 the voxels and separable, so the zoomed identity matrix of one axis holds all there is to know
-about that axis. It has about 23 weights a row, so a sparse matrix product does the rest.
+about that axis. Its weights lie in a narrow band, so that a few small matrix products do the rest.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage, sparse
+from scipy import ndimage
 
 from labelfree_core.errors import ImageError
 
@@ -135,16 +137,35 @@ def resize_to(
     return resize_published(array, factors), factors
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Block:
+    """New samples [first, last) along an axis: ``weights`` (last - first, high - low) times the old ones."""
+
+    first: int
+    last: int
+    low: int
+    high: int
+    weights: npt.NDArray[np.float32]
+
+
 @lru_cache(maxsize=32)
-def _axis_matrix(old: int, new: int, order: int) -> sparse.csr_array:
-    """Weights (new, old) by which *new* samples follow from *old* ones along one axis."""
+def _blocks(old: int, new: int, order: int) -> tuple[_Block, ...]:
+    """Weights by which *new* samples follow from *old* ones along one axis, in dense pieces of the band."""
     # Column by column, so that the spline filter of scipy never runs along the other axis. Where new / old
     # times old falls a hair below new, a hair is added.
     factor = next(f for f in (new / old, (new + 1e-6) / old) if max(1, round(old * f)) == new)
     columns = [ndimage.zoom(column, factor, order=order, mode="nearest") for column in np.eye(old)]
     matrix = np.stack(columns, axis=1)
     matrix[np.abs(matrix) < _NEGLIGIBLE] = 0
-    return sparse.csr_array(matrix.astype(np.float32))
+    # About 32 old samples a piece: a dense product with some zeros beats a sparse one without.
+    count = max(1, min(old // 32, new // 8))
+    edges = [round(i * new / count) for i in range(count + 1)]
+    blocks = []
+    for first, last in pairwise(edges):
+        used = np.flatnonzero(matrix[first:last].any(axis=0))
+        low, high = int(used[0]), int(used[-1]) + 1
+        blocks.append(_Block(first, last, low, high, matrix[first:last, low:high].astype(np.float32)))
+    return tuple(blocks)
 
 
 def _resize(array: npt.NDArray[np.generic], shape: tuple[int, ...], *, order: int) -> npt.NDArray[np.float32]:
@@ -155,16 +176,33 @@ def _resize(array: npt.NDArray[np.generic], shape: tuple[int, ...], *, order: in
     offset = float(planes.mean(dtype=np.float64))
     resized = np.empty((len(planes), *shape[-2:]), np.float32)
     for plane, target in zip(planes, resized, strict=True):
-        centred = (plane - offset).astype(np.float32)
-        target[...] = _along_rows(_along_rows(centred, shape[-2], order).T, shape[-1], order).T
+        _along_columns(_along_rows(_centred(plane, offset), shape[-2], order), target, order)
     if array.ndim == 3:
         resized = _along_rows(resized.reshape(len(planes), -1), shape[0], order).reshape(shape)
     resized += np.float32(offset)
     return resized if array.ndim == 3 else resized[0]
 
 
+def _centred(plane: np.ndarray, offset: float) -> npt.NDArray[np.float32]:
+    if plane.dtype.kind in "ui" and plane.dtype.itemsize <= 2:  # exact in float32, which is quicker
+        return plane.astype(np.float32) - np.float32(offset)
+    return (plane - offset).astype(np.float32)
+
+
 def _along_rows(rows: npt.NDArray[np.float32], length: int, order: int) -> npt.NDArray[np.float32]:
     """Resize axis 0 of a two-dimensional array."""
     if len(rows) == length:
         return rows
-    return _axis_matrix(len(rows), length, order) @ np.ascontiguousarray(rows)
+    out = np.empty((length, rows.shape[1]), np.float32)
+    for block in _blocks(len(rows), length, order):
+        np.matmul(block.weights, rows[block.low : block.high], out=out[block.first : block.last])
+    return out
+
+
+def _along_columns(rows: npt.NDArray[np.float32], out: npt.NDArray[np.float32], order: int) -> None:
+    """Resize axis 1 of a two-dimensional array into *out*."""
+    if rows.shape[1] == out.shape[1]:
+        out[...] = rows
+        return
+    for block in _blocks(rows.shape[1], out.shape[1], order):
+        np.matmul(rows[:, block.low : block.high], block.weights.T, out=out[:, block.first : block.last])

@@ -81,3 +81,26 @@ def test_a_blur_of_no_width_is_refused(sigma_px):
 def test_images_without_an_image_are_refused_in_a_sentence(voxels, words):
     with pytest.raises(ImageError, match=words):
         check_voxels(ImageStack(voxels, origin=Origin(name="field.tif")))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int32])
+@pytest.mark.parametrize("q", [(0.02, 99.8), (0, 100), (0.5, 1, 50, 99), (2.5, 97.5)])
+def test_percentiles_of_large_images_are_exact_too(dtype: type, q: tuple[float, ...]) -> None:
+    random = np.random.default_rng(0)
+    for voxels in (random.normal(0, 1000, 400_001), np.r_[np.zeros(300_000), random.random(900)]):
+        stored = voxels.astype(dtype).reshape(1, -1)
+        np.testing.assert_allclose(percentiles(stored, q), np.percentile(stored.astype(float), q), rtol=1e-12)
+
+
+def test_a_voxel_without_a_number_still_spoils_the_percentiles() -> None:
+    voxels = np.ones(400_000, np.float32)
+    voxels[12_345] = np.nan  # not where a sample would look
+    assert np.isnan(percentiles(voxels, (0.02, 99.8))).all()
+
+
+def test_pairs_of_8_bit_voxels_are_counted_like_single_ones() -> None:
+    voxels = np.random.default_rng(0).integers(0, 256, 10_000, dtype=np.uint8)
+    for part in (voxels, voxels[1:]):
+        mean, spread = mean_std(part)
+        assert (mean, spread) == pytest.approx((part.mean(), part.std()))
+        np.testing.assert_allclose(standardise(part), (part - part.mean()) / part.std(), rtol=1e-5, atol=1e-6)
