@@ -28,7 +28,7 @@ LEVELS = {
     "red": (":red[:material/error:]", "Do not trust this"),
 }
 # The viewer's keys: a place is shown larger, so that a cell fills a good part of the panel.
-VIEW, VIEW_STATE, ZOOM = "trust-view", "trust-view-state", 3.0
+VIEW, VIEW_STATE, VIEW_PX, ZOOM = "trust-view", "trust-view-state", 560, 3.0
 
 
 def choose_model(work: Session, entries: list[ModelEntry]) -> ModelEntry:
@@ -175,22 +175,24 @@ def error_map(found: TrustReport) -> None:
 
 
 def regions(work: Session, entry: ModelEntry, found: TrustReport) -> None:
-    """List the worst places, each one click from being shown in the viewer below."""
+    """List the worst places beside the viewer, each one click from being shown there."""
     chosen: Region | None = None
-    for number, region in enumerate(found.regions, start=1):
-        with st.container(horizontal=True, vertical_alignment="center"):
-            if st.button("Show", key=f"region-{number}", icon=":material/visibility:", width="content"):
-                chosen = region
-            position = " × ".join(f"{value:.1f}" for value in region.position_um)
-            axes = "z × y × x" if len(region.position_um) == 3 else "y × x"
-            where = f"**{number}.** {position} µm ({axes}), {region.size_um:.0f} µm wide"
-            st.markdown(f"{where}: {words.plain(region.why)}", width="stretch")
+    listed, seen = st.columns([2, 3], gap="medium")
+    with listed:
+        for number, region in enumerate(found.regions, start=1):
+            with st.container(border=True, gap="xsmall"):
+                position = " × ".join(f"{value:.1f}" for value in region.position_um)
+                axes = "z × y × x" if len(region.position_um) == 3 else "y × x"
+                st.markdown(words.plain(region.why))
+                st.caption(f"At {position} µm ({axes}), {region.size_um:.0f} µm wide")
+                if st.button(f"Show place {number}", key=f"region-{number}", icon=":material/visibility:"):
+                    chosen = region
     shown = _layers(work, entry)
     state = st.session_state.get(VIEW_STATE)
     if chosen is not None:
         state = _place(chosen, shown[0], state)
-    height = showing.height_px(shown[0].voxels.shape, len(shown))
-    st.session_state[VIEW_STATE] = viewer(shown, key=VIEW, height_px=height, state=state)
+    with seen:
+        st.session_state[VIEW_STATE] = viewer(shown, key=VIEW, height_px=VIEW_PX, state=state)
 
 
 def _layers(work: Session, entry: ModelEntry) -> list[Layer]:
