@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from labelfree_core.errors import LabelFreeError
-from labelfree_core.simulation.cells import STRUCTURES, Phantom, Recipe, grow
+from labelfree_core.simulation.cells import MEDIUM_INDEX, STRUCTURES, Phantom, Recipe, grow
 from labelfree_core.simulation.degrade import Camera, Counts, Stray, draw_camera, expose, light_faults
 from labelfree_core.simulation.fields import Grid, Volume
 from labelfree_core.simulation.optics import Fluorescence, Transmitted, draw_light, fluoresce, transmit
@@ -25,7 +25,8 @@ class SceneSettings:
 
     ``kind`` one of :data:`KINDS`, ``shape`` (Z, Y, X) of the images, ``voxel_size_um`` (z, y, x), ``mode``
     of the transmitted light, ``stains`` to image, ``bits`` 8 or 16, ``margin`` voxels (z, y, x) grown
-    around the images so that out-of-focus light is right, ``light`` a microscope instead of a drawn one.
+    around the images so that out-of-focus light is right, ``light`` a microscope instead of a drawn one,
+    ``contrast`` the factor on all differences of refractive index from the medium.
     """
 
     kind: str = "colony"
@@ -36,6 +37,7 @@ class SceneSettings:
     bits: int = 16
     margin: tuple[int, int, int] = (7, 12, 12)
     light: Transmitted | None = None
+    contrast: float = 1.0
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -134,6 +136,13 @@ def _stain_light(rng: np.random.Generator, given: Transmitted | None) -> Fluores
     return Fluorescence(na=na, pinhole_um=float(rng.choice([0.0, 0.25, 0.4], p=[0.15, 0.5, 0.35])))
 
 
+def _contrasted(index: Volume, contrast: float) -> Volume:
+    if contrast == 1:  # the very same values, not rounded ones
+        return index
+    medium = np.float32(MEDIUM_INDEX)
+    return medium + np.float32(contrast) * (index - medium)
+
+
 def _crop(volume: npt.NDArray, settings: SceneSettings, up: int) -> npt.NDArray:
     margin, shape = settings.margin, settings.shape
     start = (int(np.clip(margin[0] + up, 0, volume.shape[0] - shape[0])), margin[1], margin[2])
@@ -177,12 +186,13 @@ def simulate(seed: int, settings: SceneSettings | None = None) -> Scene:
     light = draw_light(light_rng, settings.mode, hard) if settings.light is None else settings.light
     stray, up = _faults(light_rng, hard), _defocus(light_rng, hard)
     stain_light = _stain_light(light_rng, settings.light)
+    index = _contrasted(phantom.index, settings.contrast)
     camera = draw_camera(camera_rng, settings.bits, transmitted=True)
 
     def cut(volume: npt.NDArray) -> npt.NDArray:
         return _crop(volume, settings, up)
 
-    clean = cut(transmit(phantom.index, settings.voxel_size_um, light))
+    clean = cut(transmit(index, settings.voxel_size_um, light))
     transmitted = expose(camera_rng, light_faults(camera_rng, clean, stray), camera)
     clean_stains, stains, cameras = _take_stains(camera_rng, phantom, settings, stain_light, cut)
     drawn: dict[str, object] = {
@@ -201,7 +211,7 @@ def simulate(seed: int, settings: SceneSettings | None = None) -> Scene:
         clean,
         stains,
         clean_stains,
-        cut(phantom.index),
+        cut(index),
         {name: cut(phantom.dyes[name]) for name in settings.stains},
         cut(phantom.cell_labels),
         cut(phantom.nucleus_labels),

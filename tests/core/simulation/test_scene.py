@@ -1,6 +1,7 @@
 """One seed is one scene, and its truths belong together."""
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -28,6 +29,14 @@ def test_one_seed_gives_one_scene_bit_for_bit(scene):
     np.testing.assert_array_equal(again.index, scene.index)
     for name, counts in scene.stains.items():
         np.testing.assert_array_equal(again.stains[name], counts)
+
+
+def test_the_contrast_scales_what_is_seen_and_moves_no_cell(scene):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        strong = simulate(4, replace(SMALL, contrast=2.0))
+    np.testing.assert_array_equal(strong.nucleus_labels, scene.nucleus_labels)
+    assert strong.clean_transmitted.std() == pytest.approx(2 * scene.clean_transmitted.std(), rel=0.15)
 
 
 @pytest.mark.slow
