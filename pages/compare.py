@@ -38,7 +38,7 @@ except LabelFreeError as problem:
 
 key, name = cached.pair_key(work, channel, prediction), downloads.stem(prediction)
 comparing.numbers(found, prediction.structure, image.modality)
-said, table = st.columns([5, 1], vertical_alignment="center")
+said, table = st.columns([3, 1], vertical_alignment="center")
 said.markdown(words.plain(explain(found)))
 with table:
     downloads.button(
@@ -53,7 +53,7 @@ shown = showing.pair_layers(work, prediction, name=prediction.structure, shared=
 height = showing.height_px(pair.observed.shape, 2)
 view = viewer(shown, key="compare-view", height_px=height, state=links.wanted_view(work))
 links.state(prediction.model_id, view)
-st.caption(" ".join([comparing.scales(pair, prediction, shared=shared), *map(words.plain, pair.notes)]))
+comparing.how(pair, prediction, shared=shared)
 
 left, right = st.columns(2, gap="large")
 with left:

@@ -97,6 +97,14 @@ def scales(pair: Pair, prediction: Prediction, *, shared: bool) -> str:
     return f"Observed from {low:.2f} to {high:.2f}, {own}. Compare shapes, not brightness."
 
 
+def how(pair: Pair, prediction: Prediction, *, shared: bool) -> None:
+    """Say between which limits the images are shown, and on request what was done to compare them."""
+    st.caption(scales(pair, prediction, shared=shared))
+    if pair.notes:
+        with st.popover("What was done to compare them", icon=":material/info:", type="tertiary"):
+            st.markdown("\n".join(f"- {words.plain(note)}" for note in pair.notes))
+
+
 @st.cache_resource(show_spinner=False, scope="session", max_entries=8)
 def gif(key: tuple[str, str], shared: bool, _pair: Pair, _prediction: Prediction) -> bytes:
     """Make the two-frame GIF, 2 s a frame, with captions and a scale bar."""
