@@ -24,7 +24,7 @@ Array = npt.NDArray[np.float32]
 WORTH_A_WORD_PX = 3.0
 # Settled on 56 real pairs and the samples, as they are and moved by known shifts.
 _LEAST_FIT, _BETTER, _PEAK = 0.3, 1.15, 2.0
-_REACH_PX, _LEAST_SIDE_PX = 24, 64
+_REACH_PX, _LEAST_SIDE_PX, _MOST_SIDE_PX = 24, 64, 768
 _PLANES = 6
 _EVEN_PX, _BACKGROUND_PX = 24.0, 48.0
 _RIDGE = 1e-3
@@ -60,7 +60,9 @@ def find_shift(image: npt.NDArray[np.generic], target: npt.NDArray[np.generic]) 
     shift : Shift
         A field smaller than 64 pixels, or one where nothing fits, gives no shift.
     """
-    images, targets = (v if v.ndim == 3 else v[None] for v in (image, target))
+    # The middle of a large field says enough, and its corners are the least sharp.
+    y, x = (_middle(n) for n in image.shape[-2:])
+    images, targets = (v[..., y, x] if v.ndim == 3 else v[None, y, x] for v in (image, target))
     reach = min(_REACH_PX, min(image.shape[-2:]) // 8)
     if min(image.shape[-2:]) < _LEAST_SIDE_PX:
         return Shift(0, 0, 0.0, 0.0, False)
@@ -72,12 +74,17 @@ def find_shift(image: npt.NDArray[np.generic], target: npt.NDArray[np.generic]) 
     steady = np.linalg.inv(gram + _RIDGE * np.trace(gram) / len(gram) * np.eye(len(gram)))
     explained = np.einsum("kij,kl,lij->ij", crossed, steady, crossed) / max(power, 1e-12)
     fit = np.sqrt(np.clip(explained, 0, 1))
-    y, x = (int(v) for v in np.unravel_index(int(fit.argmax()), fit.shape))
-    best, unmoved = float(fit[y, x]), float(fit[reach, reach])
-    inside = 0 < y < 2 * reach and 0 < x < 2 * reach
+    down, right = (int(v) for v in np.unravel_index(int(fit.argmax()), fit.shape))
+    best, unmoved = float(fit[down, right]), float(fit[reach, reach])
+    inside = 0 < down < 2 * reach and 0 < right < 2 * reach
     clear = best >= max(_LEAST_FIT, _BETTER * unmoved, _PEAK * float(np.median(fit)))
-    far = math.hypot(y - reach, x - reach) >= WORTH_A_WORD_PX
-    return Shift(y - reach, x - reach, best, unmoved, inside and clear and far)
+    far = math.hypot(down - reach, right - reach) >= WORTH_A_WORD_PX
+    return Shift(down - reach, right - reach, best, unmoved, inside and clear and far)
+
+
+def _middle(size: int) -> slice:
+    start = max(0, (size - _MOST_SIDE_PX) // 2)
+    return slice(start, start + _MOST_SIDE_PX)
 
 
 def _plane(
