@@ -15,7 +15,9 @@ LABELFREE_QUEUE             32              predictions waiting or running for e
 LABELFREE_RESULTS           8               finished results kept for one person, oldest go first
 LABELFREE_RESULTS_MIB       2000            their memory together; the newest is always kept
 LABELFREE_MAX_MVOXELS       1000            largest image in millions of voxels
+LABELFREE_UPLOADS_MIB       8192            files one person may have stored at once, together
 LABELFREE_MODEL_UPLOADS     true            whether a person may add a model file
+LABELFREE_KEEP_MODELS       true            whether, on one's own computer, it may be kept for good
 LABELFREE_TRAININGS         1               trainings running at once for everyone together
 LABELFREE_TRAINING_MINUTES  120             longest training of the page "Train your own"
 LABELFREE_IDLE_MINUTES      10              idle worker is stopped, unused results are deleted
@@ -50,7 +52,9 @@ class Settings:
     results: int = 8
     results_mib: float = 2000.0
     max_mvoxels: float = 1000.0
+    uploads_mib: float = 8192.0
     model_uploads: bool = True
+    keep_models: bool = True
     trainings: int = 1
     training_minutes: float = 120.0
     idle_minutes: float = 10.0
@@ -69,6 +73,7 @@ class Settings:
             "results",
             "results_mib",
             "max_mvoxels",
+            "uploads_mib",
             "trainings",
             "training_minutes",
         ):
@@ -104,6 +109,8 @@ class Settings:
             results=int(_number(source, "RESULTS", given.results)),
             results_mib=_number(source, "RESULTS_MIB", given.results_mib),
             max_mvoxels=_number(source, "MAX_MVOXELS", given.max_mvoxels),
+            uploads_mib=_number(source, "UPLOADS_MIB", given.uploads_mib),
+            keep_models=_yes(source, "KEEP_MODELS", default=given.keep_models),
             model_uploads=_yes(source, "MODEL_UPLOADS", default=given.model_uploads),
             trainings=int(_number(source, "TRAININGS", given.trainings)),
             training_minutes=_number(source, "TRAINING_MINUTES", given.training_minutes),

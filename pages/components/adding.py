@@ -8,11 +8,20 @@ import streamlit as st
 
 from labelfree_core.errors import LabelFreeError
 from labelfree_core.models.importing import import_model
+from labelfree_core.settings import Settings
 from pages.components import cached, opening
 from pages.components.session import Session
 
 KINDS = ["p", "pt", "pth", "safetensors", "zip"]
 LOCAL = ("127.0.0.1", "localhost", "::1")
+# Written by a proxy: then others may reach this server too.
+FORWARDED = ("X-Forwarded-For", "X-Real-Ip", "Forwarded", "Via")
+
+
+def own_computer() -> bool:
+    """Whether nobody else uses this server: else no visitor adds a model for everybody."""
+    forwarded = any(name in st.context.headers for name in FORWARDED)
+    return Settings.read().keep_models and st.get_option("server.address") in LOCAL and not forwarded
 
 
 def form(work: Session) -> None:
@@ -24,7 +33,7 @@ def form(work: Session) -> None:
         )
         options = right.file_uploader("train_options.json, if you have it", ["json"])
         keep = False
-        if st.get_option("server.address") in LOCAL:  # on a shared server nobody adds for everybody
+        if own_computer():
             keep = st.checkbox("Keep it on this computer for later visits")
         st.caption(
             "A file is read as numbers only; no code in it is run. Anything that is no such model is refused."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import shutil
 from pathlib import Path
@@ -11,6 +12,7 @@ from labelfree_core.errors import ImageError
 from labelfree_core.images import samples
 from labelfree_core.images.proposal import propose
 from labelfree_core.images.reading import ImageFile, open_image
+from labelfree_core.settings import Settings
 from pages.components.session import Kind, Opened, Session
 
 # Enough of the person's own file name for the reader to see the format.
@@ -56,12 +58,40 @@ def _channels(file: ImageFile, axes: str) -> int:
 
 
 def store_upload(work: Session, upload: BinaryIO, name: str) -> Path:
-    """Write an upload into the session's own folder, so that memory need not hold it."""
+    """
+    Write an upload into the session's own folder, so that memory need not hold it.
+
+    Raises
+    ------
+    ImageError
+        If the disk is full, or this person has stored as much as the server allows one.
+    """
+    _check_room(work, upload)
     suffixes = "".join(Path(name).suffixes[-2:])[-LONGEST_SUFFIX:]
     path = work.path / f"{secrets.token_hex(8)}{suffixes if suffixes.isascii() else ''}"
-    with path.open("xb") as target:
-        shutil.copyfileobj(upload, target, 1 << 20)
+    try:
+        with path.open("xb") as target:
+            shutil.copyfileobj(upload, target, 1 << 20)
+    except OSError as problem:
+        path.unlink(missing_ok=True)
+        raise ImageError(
+            f"The computer can't keep this file ({problem.strerror or 'the disk may be full'}). Free some "
+            "disk space, or ask the owner of the server to, and try again."
+        ) from problem
     return path
+
+
+def _check_room(work: Session, upload: BinaryIO) -> None:
+    stored = sum(path.stat().st_size for path in work.path.rglob("*") if path.is_file())
+    size = upload.seek(0, os.SEEK_END)
+    upload.seek(0)
+    allowed = Settings.read().uploads_mib * 2**20
+    if stored + size > allowed:
+        raise ImageError(
+            f"This file has {size / 1e6:.0f} MB and {stored / 1e6:.0f} MB of yours are stored already; this "
+            f"server allows one person {allowed / 1e6:.0f} MB. Save what you need and begin anew in a new "
+            "tab, or crop the image."
+        )
 
 
 def open_upload(work: Session, upload: BinaryIO, name: str) -> Opened:

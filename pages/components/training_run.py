@@ -178,7 +178,7 @@ def _keep(work: Session) -> None:
     if made is None:
         return
     entry, package = made
-    local = st.get_option("server.address") in adding.LOCAL
+    local = adding.own_computer()
     if st.button("Keep it", type="primary", icon=":material/bookmark_add:", disabled=bool(mine.kept)):
         try:
             kept = keep_model(entry, user_folder() if local else work.path / "models")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import gc
 import weakref
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.components import leaving
+from pages.components import adding, leaving, opening
 from pages.components.session import Session
 
 from .conftest import Worker, press
@@ -107,3 +108,42 @@ def test_who_comes_back_too_late_begins_anew(open_app: Open) -> None:
     app.run()
     assert not app.exception
     assert app.session_state["work"] is not before
+
+
+def test_one_person_can_not_fill_the_disk(open_app: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LABELFREE_UPLOADS_MIB", "0.01")
+    app = open_app()
+    app.file_uploader[0].set_value(("cells.tif", bytes(20_000), "image/tiff")).run()
+    assert not app.exception
+    assert "this server allows one person 0 MB" in app.error[0].value
+    work = app.session_state["work"]
+    assert [path for path in work.path.rglob("*") if path.is_file()] == []
+
+
+def test_a_full_disk_at_an_upload_is_a_sentence(open_app: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    app = open_app()
+    monkeypatch.setattr(opening.shutil, "copyfileobj", full)
+    app.file_uploader[0].set_value(("cells.tif", b"II*\0", "image/tiff")).run()
+    assert not app.exception
+    assert "No space left on device" in app.error[0].value
+
+
+@pytest.mark.parametrize(
+    ("address", "headers", "setting", "offered"),
+    [
+        ("127.0.0.1", {}, "true", True),
+        ("127.0.0.1", {"X-Forwarded-For": "10.0.0.7"}, "true", False),
+        ("0.0.0.0", {}, "true", False),
+        ("127.0.0.1", {}, "false", False),
+    ],
+)
+def test_a_model_is_kept_for_others_on_onesown_computer_only(
+    monkeypatch: pytest.MonkeyPatch, address: str, headers: dict[str, str], setting: str, offered: bool
+) -> None:
+    monkeypatch.setenv("LABELFREE_KEEP_MODELS", setting)
+    monkeypatch.setattr(adding.st, "get_option", lambda name: address)
+    monkeypatch.setattr(adding.st, "context", SimpleNamespace(headers=headers))
+    assert adding.own_computer() is offered
