@@ -100,7 +100,7 @@ def open_image_line(work: Session) -> None:
         "voxel size not known" if size is None else " × ".join(f"{s:.3g}" for s in size) + " µm",
         f"input: {image.channel_label(image.transmitted)}",
     ]
-    simulated = " :gray-badge[simulated]" if image.file.simulated else ""
+    simulated = " :orange-badge[:material/science: simulated]" if image.file.simulated else ""
     st.caption(" · ".join(parts) + simulated)
 
 

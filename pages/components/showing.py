@@ -16,6 +16,8 @@ from pages.components.viewer import Layer
 
 # The page is about so wide, the viewer's controls so high.
 PAGE_PX, CONTROLS_PX = 1180, 150
+# What is left of a projector's 1920 x 1080 pixels for the viewer.
+PROJECTOR_PX, HIGHEST_PX = 1780, 860
 DEVICES = {"cpu": "processor", "cuda": "NVIDIA GPU", "mps": "Apple GPU"}
 
 
@@ -211,9 +213,9 @@ def colour_bar(between: Limits, colormap: str, units: str) -> None:
 
 
 def height_px(shape: tuple[int, ...], panels: int) -> int:
-    """Choose a height that leaves little empty around panels side by side."""
-    panel = PAGE_PX / max(1, min(panels, 4)) * shape[-2] / shape[-1]
-    return int(min(max(panel + CONTROLS_PX, 440), 720))
+    """Choose the height that panels fill on a projector; on a narrower page the viewer shrinks itself."""
+    panel = PROJECTOR_PX / max(1, min(panels, 4)) * shape[-2] / shape[-1]
+    return int(min(max(panel + CONTROLS_PX, 440), HIGHEST_PX))
 
 
 def picture(column: object, image: np.ndarray, title: str, note: str = "") -> None:
