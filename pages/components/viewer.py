@@ -85,7 +85,7 @@ def viewer(
     modes : tuple of str or None
         What the person can choose from; None offers all that make sense for these layers.
     height_px : int
-        Of the whole viewer with its controls.
+        At most, of the whole viewer with its controls; a wide image on a narrow screen takes less.
     state : ViewState or None
         Where to start. Give back what the last call returned: that never moves the view. Any other value
         is taken as a request to go there.
@@ -105,7 +105,7 @@ def viewer(
     result = _mount(
         key=key,
         data=pack(packed, _about(layers, steps, offered, memory, height_px)),
-        height=height_px,
+        height="content",
         on_view_change=_nothing,
     )
     report = result.get("view") or {}

@@ -215,8 +215,64 @@ def test_a_picture_is_saved_with_its_mode_and_plane_in_the_name(page):
     focus(page)
     page.keyboard.press("p")
     with page.expect_download() as download:
-        page.get_by_role("menuitem", name="PNG on white").click()
+        page.get_by_role("menuitem", name="Save PNG, on white").click()
     assert download.value.suggested_filename == "view-side-z5.png"
+
+
+def test_a_picture_is_copied_for_a_slide(browser, address):
+    page = open_tab(browser, address, permissions=["clipboard-read", "clipboard-write"])
+    focus(page)
+    page.keyboard.press("Control+c")
+    page.get_by_text("Picture copied").first.wait_for()
+    kinds = "async () => (await navigator.clipboard.read()).flatMap((item) => item.types)"
+    assert page.evaluate(kinds) == ["image/png"]
+    page.context.close()
+
+
+def test_where_copying_is_refused_the_picture_is_saved(browser, address):
+    page = open_tab(browser, address, script="delete Navigator.prototype.clipboard")
+    focus(page)
+    with page.expect_download() as download:
+        page.keyboard.press("Control+c")
+    assert download.value.suggested_filename.endswith(".png")
+    assert page.locator(".lfv .told").inner_text().startswith("This browser does not allow copying")
+    page.context.close()
+
+
+def test_a_narrow_window_has_no_black_bands_and_keeps_its_height_at_a_rerun(page):
+    page.set_viewport_size({"width": 700, "height": 900})
+    # At most a few pixels of the stage lie above and below two 40 x 60 images side by side or stacked.
+    until(page, "v.stageSize.width < 700 && v.layout.panels[0].areas[0].h - 40 * v.layout.fit < 4")
+    height = page.locator(".lfv").bounding_box()["height"]
+    assert height < 560
+    focus(page)
+    page.keyboard.press("Home")
+    page.get_by_text("z=0").wait_for()
+    assert page.locator(".lfv").bounding_box()["height"] == height
+
+
+def test_fingers_zoom_and_move_the_view(browser, address):
+    page = open_tab(browser, address, has_touch=True)
+    box = page.locator(".lfv .stage").bounding_box()
+    x, y = box["x"] + box["width"] / 4, box["y"] + box["height"] / 2
+    client = page.context.new_cdp_session(page)
+
+    def touch(kind, *points):
+        at = [{"x": px, "y": py, "id": k} for k, (px, py) in enumerate(points)]
+        client.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": at})
+
+    touch("touchStart", (x - 20, y), (x + 20, y))
+    for reach in (30, 40, 50, 60):
+        touch("touchMove", (x - reach, y), (x + reach, y))
+    touch("touchEnd")
+    until(page, "v.s.zoom > 2")
+    before = seen(page, "cx")
+    touch("touchStart", (x, y))
+    for moved in (10, 20, 40):
+        touch("touchMove", (x - moved, y))
+    touch("touchEnd")
+    until(page, f"v.s.cx > {before}")
+    page.context.close()
 
 
 def test_the_volume_is_drawn_in_3d_or_says_why_not(page):

@@ -8,6 +8,7 @@ function buildFrame(v) {
   c.heads = make("div", { class: "heads" });
   c.readout = make("div", { class: "readout", hidden: true });
   c.fallback = make("div", { class: "fallback", hidden: true });
+  c.told = make("div", { class: "told", hidden: true });
   c.busy = make("div", { class: "busy" }, "Unpacking the image …");
   c.stage = make(
     "div",
@@ -17,6 +18,7 @@ function buildFrame(v) {
     c.heads,
     c.readout,
     c.fallback,
+    c.told,
     c.busy,
   );
   c.modes = make("div", { class: "modes", role: "radiogroup", "aria-label": "How to show the images" });
@@ -50,7 +52,7 @@ function buildTools(v) {
   tool("sections", ICONS.sections, "Sections XZ and YZ with a cross-hair", "X", () => toggleSections(v));
   tool("lineTool", ICONS.line, "Line profile", "L", () => toggleLine(v));
   tool("adjust", ICONS.adjust, "Contrast and colours", "V", () => change(v, { drawer: !v.s.drawer }));
-  tool("camera", ICONS.camera, "Save as PNG", "P", () => toggleSnapshotMenu(v));
+  tool("camera", ICONS.camera, "Copy or save as PNG", "P", () => toggleSnapshotMenu(v));
   tool("full", ICONS.full, "Full screen", "F", () => toggleFullScreen(v));
   tool("help", ICONS.help, "Keys", "?", () => toggleShortcuts(v));
   c.snapshotMenu = snapshotMenu(v);

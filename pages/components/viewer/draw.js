@@ -16,6 +16,7 @@ function paintNow(v) {
   const { canvas } = v;
   const box = v.stageSize;
   if (!box || box.width < 10 || box.height < 10) return;
+  if (fitHeight(v, box)) return; // the changed size paints again
   const ratio = window.devicePixelRatio || 1;
   const [width, height] = [Math.round(box.width * ratio), Math.round(box.height * ratio)];
   if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });

@@ -17,7 +17,8 @@ const SHORTCUTS = [
   ["M", "plane, max projection, mean projection"],
   ["C", "automatic contrast"],
   ["V", "contrast and colours"],
-  ["P", "save as PNG"],
+  ["P", "copy or save as PNG"],
+  ["Ctrl + C", "copy as PNG, on white"],
   ["F", "full screen"],
   ["?, Esc", "this list, close it"],
 ];
@@ -35,6 +36,7 @@ function toggleShortcuts(v) {
   const { shortcuts, help } = v.controls;
   shortcuts.hidden = !shortcuts.hidden;
   pressed(help, !shortcuts.hidden);
+  repaint(v); // the list needs the whole height
 }
 
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
@@ -42,7 +44,9 @@ const MOVES = { a: [-1, 0], d: [1, 0], w: [0, -1], s: [0, 1] };
 
 function listenKeys(v) {
   v.controls.stage.addEventListener("keydown", (event) => {
-    if (!v.s || event.altKey || event.metaKey) return;
+    if (!v.s || event.altKey) return;
+    if ((event.ctrlKey || event.metaKey) && event.key === "c") return void copySnapshot(v, true);
+    if (event.metaKey) return;
     if (!pressKey(v, event)) return;
     event.preventDefault();
     event.stopPropagation(); // the page's own keys (r, c) stay quiet while the viewer is used

@@ -16,7 +16,7 @@ function createViewer(host) {
 // The same content again is a rerun: the view stays exactly as it is.
 async function receive(v, bytes) {
   const { header, body } = readHeader(bytes);
-  v.root.style.setProperty("--lfv-height", `${header.heightPx}px`);
+  askHeight(v, header.heightPx);
   const token = (v.token = (v.token ?? 0) + 1);
   if (header.content !== v.content) {
     const volumes = await decodeVolumes(header, body);
@@ -58,7 +58,7 @@ function takeVolumes(v, header, volumes) {
 function destroy(v) {
   v.gone = true;
   v.s = null;
-  for (const timer of [v.reportTimer, v.liveTimer]) clearTimeout(timer);
+  for (const timer of [v.reportTimer, v.liveTimer, v.toldTimer]) clearTimeout(timer);
   for (const timer of [v.playTimer, v.blinkTimer]) clearInterval(timer);
   cancelAnimationFrame(v.frame);
   v.observer.disconnect();

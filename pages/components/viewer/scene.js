@@ -99,6 +99,36 @@ function layoutOf(v, width, height) {
   return { ...best, width, height };
 }
 
+const SHORTEST_STAGE_PX = 240;
+
+// The page asks for a height once; the same request at a rerun must not undo the fit below.
+function askHeight(v, heightPx) {
+  if (v.heightPx === heightPx) return;
+  v.heightPx = heightPx;
+  v.root.style.setProperty("--lfv-height", `${heightPx}px`);
+}
+
+// The height that the images fill at this width: what the page allows, less the empty bands above and below.
+function filledHeight(v, width, height) {
+  const { panels, fit } = layoutOf(v, width, height);
+  const rows = new Set(panels.map((panel) => panel.y)).size;
+  const spare = panels[0].areas[0].h - v.volumes.ny * aspect(v).ky * fit;
+  return Math.max(SHORTEST_STAGE_PX, Math.ceil(height - rows * Math.max(0, spare)));
+}
+
+// True where the stage was given another height. On a narrow screen, a full-height stage would be mostly black.
+function fitHeight(v, box) {
+  if (v.root.matches(":fullscreen")) return false;
+  const { controls: c, s } = v;
+  const around = v.root.offsetHeight - box.height;
+  const full = v.heightPx - around;
+  const whole = s.mode === "3d" || s.drawer || !c.shortcuts.hidden || full <= SHORTEST_STAGE_PX;
+  const wanted = whole ? full : filledHeight(v, box.width, full);
+  if (Math.abs(wanted - box.height) <= 2) return false;
+  v.root.style.setProperty("--lfv-height", `${wanted + around}px`);
+  return true;
+}
+
 // Where voxel (0, 0) of an area lies on the screen, and how many pixels one voxel takes along both axes.
 function placement(v, area, fit) {
   const { s } = v;

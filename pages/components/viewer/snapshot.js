@@ -3,17 +3,22 @@
 const SNAPSHOT_RATIO = 2;
 
 function snapshotMenu(v) {
-  const save = (light) => () => {
-    v.controls.snapshotMenu.hidden = true;
-    saveSnapshot(v, light);
-    v.controls.stage.focus({ preventScroll: true });
-  };
+  const entry = (text, act) =>
+    make("button", { type: "button", role: "menuitem", onclick: () => choose(v, act) }, text);
   return make(
     "div",
-    { class: "menu", hidden: true, role: "menu", "aria-label": "Save as PNG" },
-    make("button", { type: "button", role: "menuitem", onclick: save(true) }, "PNG on white"),
-    make("button", { type: "button", role: "menuitem", onclick: save(false) }, "PNG on dark"),
+    { class: "menu", hidden: true, role: "menu", "aria-label": "Copy or save as PNG" },
+    entry("Copy, on white", () => copySnapshot(v, true)),
+    entry("Copy, on dark", () => copySnapshot(v, false)),
+    entry("Save PNG, on white", () => saveSnapshot(v, true)),
+    entry("Save PNG, on dark", () => saveSnapshot(v, false)),
   );
+}
+
+function choose(v, act) {
+  v.controls.snapshotMenu.hidden = true;
+  v.controls.stage.focus({ preventScroll: true });
+  act();
 }
 
 function toggleSnapshotMenu(v) {
@@ -76,13 +81,36 @@ function paintSnapshotBars(v, context, panel, { ink, baseline, strip: width }) {
   }
 }
 
-function saveSnapshot(v, light) {
+function saveSnapshot(v, light, text = "Picture saved.") {
   snapshotCanvas(v, light).toBlob((blob) => {
     const address = URL.createObjectURL(blob);
     const { s } = v;
     const plane = s.projection === "plane" ? `z${s.z + 1}` : `${s.projection}-z${s.z0 + 1}-${s.z1 + 1}`;
     make("a", { href: address, download: `view-${s.mode}-${plane}.png` }).click();
     setTimeout(() => URL.revokeObjectURL(address), 10000);
-    setText(v.controls.live, "Picture saved.");
+    tell(v, text);
   }, "image/png");
+}
+
+// Browsers give pages the clipboard on https and on this computer only, and some ask the person first.
+function copySnapshot(v, light) {
+  const picture = new Promise((resolve) => snapshotCanvas(v, light).toBlob(resolve, "image/png"));
+  const item = () => new ClipboardItem({ "image/png": picture });
+  const copied = navigator.clipboard?.write && window.ClipboardItem ? navigator.clipboard.write([item()]) : Promise.reject();
+  return copied.then(
+    () => tell(v, "Picture copied: paste it into a slide."),
+    () => saveSnapshot(v, light, "This browser does not allow copying here, so the picture is saved as a file."),
+  );
+}
+
+const TOLD_MS = 3500;
+
+// Seen for a moment on the image, and read by a screen reader.
+function tell(v, text) {
+  const { told, live } = v.controls;
+  setText(told, text);
+  setText(live, text);
+  told.hidden = false;
+  clearTimeout(v.toldTimer);
+  v.toldTimer = setTimeout(() => (told.hidden = true), TOLD_MS);
 }
