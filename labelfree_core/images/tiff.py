@@ -148,9 +148,18 @@ def _series(tif: tifffile.TiffFile) -> tifffile.TiffPageSeries:
     return max(usable, key=lambda s: s.size)
 
 
+def _distinct(axes: str) -> str:
+    """Give each axis without a meaning, which the library calls Q all alike, a letter of its own."""
+    spare = [letter for letter in "QIRVHMAB" if letter not in axes]
+    return "".join(
+        letter if letter not in axes[:place] or not spare else spare.pop(0)
+        for place, letter in enumerate(axes)
+    )
+
+
 def _layout(tif: tifffile.TiffFile, info: ome.Ome | None) -> Layout:
     series = _series(tif)
-    axes, shape = str(series.axes), tuple(int(n) for n in series.shape)
+    axes, shape = _distinct(str(series.axes)), tuple(int(n) for n in series.shape)
     if "Y" not in axes or "X" not in axes:
         raise ImageError(
             f"The TIFF file has the axes {plain_text(axes)} of lengths {shape}; an image needs Y and X. "

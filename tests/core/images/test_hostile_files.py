@@ -215,6 +215,14 @@ def test_pages_in_a_circle_are_refused(measured, tmp_path, pages, back_to, big, 
         open_image(tmp_path / "circle.tif")
 
 
+def test_two_axes_without_a_meaning_are_told_apart(measured, tmp_path):
+    buffer = BytesIO()
+    stack = np.arange(3 * 2 * 24 * 32, dtype=np.uint16).reshape(3, 2, 24, 32)
+    tifffile.imwrite(buffer, stack, photometric="minisblack")
+    assert measured(buffer.getvalue(), "unknown.tif")
+    assert open_image(tmp_path / "unknown.tif").axes == "QIYX"
+
+
 @pytest.mark.parametrize("side", [70_000, 1_000_000])
 def test_absurd_dimensions_are_refused(measured, side):
     data = bytearray(SEEDS["plain.tif"])
