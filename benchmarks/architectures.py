@@ -86,8 +86,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     seen = [pair for pair in load_for_training(rows, [card]) if not pair.held_out]
     plans = _plans(card, seen, given)
     for contender in RUNS:
-        if given.only in (None, contender.run):
-            _train(contender, card, (seen, rows), plans[contender.run], given)
+        wanted = given.only in (None, contender.run)
+        if wanted and not _train(contender, card, (seen, rows), plans[contender.run], given):
+            break  # this round is over
     table = _table(given.work, plans, given.minutes)
     print(table)
     if given.write:
@@ -145,11 +146,11 @@ def _train(
     data: tuple[Sequence[Pair], Sequence[Row]],
     plan: dict[str, float],
     given: argparse.Namespace,
-) -> None:
-    """Train one network, or go on with it for a round; score it when it is done."""
+) -> bool:
+    """Train one network, or go on with it for a round; score it and return True when it is done."""
     folder = given.work / f"{contender.run}-{given.minutes:g}"
     if (folder / "scores.json").is_file():
-        return
+        return True
     own, began = _card(contender, card), time.process_time()
 
     def look(progress: FitProgress) -> None:
@@ -164,12 +165,13 @@ def _train(
         state = fit(data[0], [own], folder, settings=_settings(contender, int(plan["steps"])), progress=look)
     except KeyboardInterrupt:
         print(f"{contender.run}: to be continued by the same command")
-        return
+        return False
     entry = save_model(folder / own.id, state, own)
     rows = [row for row in data[1] if row.split == "held-out"]
     found = [(score.name, score.pearson_r, score.dice) for score in evaluate(entry, rows)]
     parameters = sum(tensor.numel() for name, tensor in state.items() if "running" not in name)
     (folder / "scores.json").write_text(json.dumps({"parameters": parameters, "fields": found}))
+    return True
 
 
 def _table(work: Path, plans: dict[str, dict[str, float]], minutes: float) -> str:
