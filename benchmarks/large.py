@@ -4,9 +4,9 @@ Predict a stack at full resolution with the published network, within 2 GB: 65 x
     python benchmarks/large.py [--shape 65,624,924] [--memory-mb 2000] [--tiles N] [--threads N]
 
 Eager PyTorch would need about 43 GB. The plan is made for the whole volume; --tiles runs only its first N
-tiles, which is enough to see the peak, since all tiles have one size. The work is 2.4 times that of the
-volume: about half an hour on two cores, five minutes a tile. Memory is everything that the process holds
-beyond the image and the result, looked at every 5 ms.
+tiles, which is enough to see the peak, since all tiles have one size. The work is 3.3 times that of the
+volume: about a minute of processor time a tile, five to ten minutes for all on two idle cores. Memory is
+everything that the process holds beyond the image and the result, looked at every 5 ms.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ Measure time and memory of a prediction against the size of the image, and draw 
     python benchmarks/linear.py [--threads N] [--memory-mib 1024] [--write]
 
 Our own network for z-stacks, on cubes of noise from 1 to 64 million voxels, each in a process of its own, by
-processor time. With --write the plot becomes docs/performance/linear.svg.
+processor time. With --write the plot becomes docs/performance/linear.svg, shown in docs/performance.md.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
+PAGE = ROOT / "docs" / "performance.md"
+BEGIN, END = "<!-- linear begin -->", "<!-- linear end -->"
 PLOT = ROOT / "docs" / "performance" / "linear.svg"
 # 1, 2, 4 ... 64 million voxels as microscopes make them: first larger fields, then deeper ones.
 SHAPES = (
@@ -60,6 +62,10 @@ def main() -> None:
     if given.write:
         PLOT.parent.mkdir(parents=True, exist_ok=True)
         PLOT.write_text(draw(rows, given.memory_mib), encoding="utf-8")
+        text = PAGE.read_text(encoding="utf-8")
+        head, tail = text.split(BEGIN)[0], text.split(END)[1]
+        shown = f"![Time and memory against voxels](performance/{PLOT.name})"
+        PAGE.write_text(f"{head}{BEGIN}\n{shown}\n{END}{tail}", encoding="utf-8")
 
 
 def measure(shape: tuple[int, ...], threads: int, memory_mib: int) -> Row:

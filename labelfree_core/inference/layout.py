@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 # a short halo is the last resort where memory is too small for anything else.
 PUBLISHED_HALO, LAST_HALO = 64, 32
 # What the convolution library and a fragmented heap take beyond the activations, from the measured peaks.
-OVERHEAD, _SAFETY = 128 * 2**20, 1.6
+OVERHEAD, _SAFETY = 128 * 2**20, 1.75
 _SIDES = (768, 640, 512, 448, 384, 320, 256, 224, 192, 176, 160, 144, 128, 112, 96, 80, 64, 48, 32, 16)
 _DEPTHS = (96, 64, 48, 32, 16, 8, 4, 1)
 
