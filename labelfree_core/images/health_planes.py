@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
+from scipy import fft
 
 from labelfree_core.images.finding import Finding, graded
 from labelfree_core.images.stack import ImageStack
@@ -172,19 +174,28 @@ def fine_detail(plane: npt.NDArray[np.float32]) -> float:
 
 def _power(plane: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Power spectrum of a plane and the frequency of each entry in cycles a pixel."""
-    soft = np.hanning(plane.shape[0])[:, None] * np.hanning(plane.shape[1])
-    power = np.abs(np.fft.rfft2((plane - plane.mean()) * soft)) ** 2
-    frequency = np.hypot(np.fft.fftfreq(plane.shape[0])[:, None], np.fft.rfftfreq(plane.shape[1]))
-    return power, frequency
+    wave = fft.rfft2((plane - plane.mean()) * _soft(plane.shape))
+    return wave.real**2 + wave.imag**2, _frequency(plane.shape)
+
+
+@lru_cache(maxsize=4)
+def _soft(shape: tuple[int, int]) -> npt.NDArray[np.float32]:
+    """Weights that let a plane fade out at its edges."""
+    soft = np.hanning(shape[0])[:, None] * np.hanning(shape[1])
+    return soft.astype(np.float32)
+
+
+@lru_cache(maxsize=4)
+def _frequency(shape: tuple[int, int]) -> npt.NDArray[np.float64]:
+    return np.hypot(np.fft.fftfreq(shape[0])[:, None], np.fft.rfftfreq(shape[1]))
 
 
 def _shift(first: npt.NDArray[np.float32], second: npt.NDArray[np.float32]) -> tuple[float, float]:
     """Shift from one plane to the next in pixels by phase correlation; none where the peak is unsure."""
-    soft = np.hanning(first.shape[0])[:, None] * np.hanning(first.shape[1])
-    a, b = (np.fft.rfft2((p - p.mean()) * soft) for p in (first, second))
+    a, b = (fft.rfft2((p - p.mean()) * _soft(first.shape)) for p in (first, second))
     cross = np.conj(a) * b
     # Half-way between plain and phase correlation: robust to noise, sharp enough for a pixel.
-    peak = np.fft.irfft2(cross / np.sqrt(np.maximum(np.abs(cross), 1e-12)), s=first.shape)
+    peak = fft.irfft2(cross / np.sqrt(np.maximum(np.abs(cross), 1e-12)), s=first.shape)
     y, x = np.unravel_index(int(peak.argmax()), peak.shape)
     if peak[y, x] < 6 * peak.std():
         return 0.0, 0.0
