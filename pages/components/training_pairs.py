@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -12,6 +14,9 @@ from labelfree_core.training.task import MOST_PAIRS
 from pages.components import cached, gallery, opening, training, words
 from pages.components.session import Opened, Session
 from pages.components.training import Draft, DraftPair
+
+if TYPE_CHECKING:
+    from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 # One pair in so many is kept for the score, at least one where there are two.
 ONE_IN = 5
@@ -49,17 +54,22 @@ def add(work: Session) -> None:
         _take(mine, [image])
         st.rerun()
     if uploads:
-        mine.uploads += 1
-        found: list[Opened] = []
-        mine.problem = ""
-        with st.spinner("Opening …"):
-            for upload in uploads:
-                try:
-                    found.append(opening.open_upload(work, upload, upload.name))
-                except LabelFreeError as problem:
-                    mine.problem = str(problem)
-        _take(mine, found)
+        mine.uploads += 1  # a new key empties the uploader, and the memory that it holds
+        _take(mine, _opened(work, mine, uploads))
         st.rerun()
+
+
+def _opened(work: Session, mine: Draft, uploads: Sequence[UploadedFile]) -> list[Opened]:
+    """Open uploads; what is no image is said once the others are there."""
+    found: list[Opened] = []
+    mine.problem = ""
+    with st.spinner("Opening …"):
+        for upload in uploads:
+            try:
+                found.append(opening.open_upload(work, upload, upload.name))
+            except LabelFreeError as problem:
+                mine.problem = str(problem)
+    return found
 
 
 def _take(mine: Draft, files: list[Opened]) -> None:
