@@ -13,6 +13,7 @@ import argparse
 import hashlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -62,7 +63,14 @@ def start(options: argparse.Namespace) -> int:
     if not options.no_browser:
         threading.Thread(target=open_when_ready, args=(address,), daemon=True).start()
     command = [str(python()), "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
-    return subprocess.run(command, cwd=ROOT, check=False).returncode
+    return run_until_stopped(command)
+
+
+def run_until_stopped(command: list[str]) -> int:
+    """Run the app; whoever asks this program to end asks the app, which then ends in order."""
+    with subprocess.Popen(command, cwd=ROOT) as app:
+        signal.signal(signal.SIGTERM, lambda *_: app.terminate())
+        return app.wait()
 
 
 def test(arguments: list[str]) -> int:

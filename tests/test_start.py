@@ -1,6 +1,7 @@
 """start.py: what can be checked without installing anything."""
 
 import ast
+import signal
 import socket
 import subprocess
 import sys
@@ -105,3 +106,17 @@ def test_another_python_is_refused_in_a_sentence(
 def test_what_follows_test_goes_to_pytest(start: ModuleType, commands: list[list[str]]) -> None:
     assert start.main(["test", "-k", "masks"]) == 0
     assert commands[-1][1:] == ["-m", "pytest", "-k", "masks"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends a signal")
+def test_asked_to_end_it_ends_the_app_too() -> None:
+    app = "import time; print('there', flush=True); time.sleep(60)"
+    code = f"import sys, start; sys.exit(start.run_until_stopped([sys.executable, '-c', {app!r}]))"
+    with subprocess.Popen(
+        [sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as running:
+        assert running.stdout is not None
+        assert running.stdout.readline() == "there\n"
+        running.terminate()
+        assert running.stdout.read() == ""  # it closes when the last of both has ended
+        assert running.wait(20) == -signal.SIGTERM % 256
