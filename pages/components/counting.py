@@ -15,14 +15,14 @@ from labelfree_core.analysis.objects import ObjectRow, find_objects, table, to_c
 from labelfree_core.analysis.outlines import outlines
 from labelfree_core.analysis.segmentation import is_labelled
 from labelfree_core.inference.prediction import Prediction
-from pages.components import cached, downloads, showing
+from pages.components import cached, downloads
 from pages.components.session import Session
 from pages.components.viewer import Layer, ViewState, viewer
 
 METHODS = {"watershed": "Cut touching objects apart", "connected": "What touches is one object"}
 COLOURS = {"matched": "green", "missed": "yellow", "extra": "magenta", "": "green"}
 NAMES = {"matched": "matched", "missed": "missed", "extra": "extra", "": "objects"}
-VIEW, PLACE, ZOOM = "objects-view", "objects-view-state", 2.5
+VIEW, PLACE, VIEW_PX, ZOOM = "objects-view", "objects-view-state", 600, 2.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -183,7 +183,6 @@ def _drawn(work: Session, prediction: Prediction, found: Counted, row: ObjectRow
         before = state or ViewState(mode="merge")
         state = replace(before, z=z, center=middle, cursor=middle, zoom=ZOOM, projection="plane")
     st.session_state["objects-shown"] = None if row is None else row.label
-    height = showing.height_px(light.shape, 1)
     st.session_state[PLACE] = viewer(
-        layers, key=VIEW, mode="merge", modes=("merge", "side"), height_px=height, state=state
+        layers, key=VIEW, mode="merge", modes=("merge", "side"), height_px=VIEW_PX, state=state
     )

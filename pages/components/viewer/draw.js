@@ -14,8 +14,9 @@ function repaint(v) {
 
 function paintNow(v) {
   const { canvas } = v;
-  const box = v.stageSize;
-  if (!box || box.width < 10 || box.height < 10) return;
+  if (!v.stageSize || v.stageSize.width < 10) return;
+  // Before the first paint all controls show and may leave no room; painting hides those that don't belong.
+  const box = { ...v.stageSize, height: Math.max(10, v.stageSize.height) };
   if (fitHeight(v, box)) return; // the changed size paints again
   const ratio = window.devicePixelRatio || 1;
   const [width, height] = [Math.round(box.width * ratio), Math.round(box.height * ratio)];
