@@ -111,7 +111,8 @@ def _mapped(path: Path) -> npt.NDArray[np.generic]:
         # A shape whose size in bytes overflows is a lie, and has to be an error.
         with np.errstate(over="raise"):
             return np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, OSError, EOFError, SyntaxError, ArithmeticError, MemoryError, TypeError) as problem:
+    # NumPy reads the header as Python text: a damaged one fails in the tokeniser too, in ways of its own.
+    except Exception as problem:
         raise ImageError(
             "The NumPy file can't be read: it is damaged, cut off or holds Python objects. Save the image "
             "again with "

@@ -271,6 +271,11 @@ def test_an_array_file_that_lies_about_its_shape_is_refused(measured, shape):
     assert not measured(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head)) + head + bytes(64), "lies.npy")
 
 
+def test_an_array_header_that_is_no_python_is_refused(measured):
+    head = b"{'descr': '<u2', 'fortran_order': False, 'shape': (4, (20, 24), }".ljust(117) + b"\n"
+    assert not measured(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head)) + head + bytes(64), "open.npy")
+
+
 def test_an_array_header_is_never_run(measured):
     head = b"__import__('pathlib').Path('ran').touch() or {}".ljust(117) + b"\n"
     assert not measured(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head)) + head, "runs.npy")
