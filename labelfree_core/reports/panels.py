@@ -59,8 +59,7 @@ def side_by_side(
     """
     tall, wide = panels[0].pixels.shape[:2]
     high = PANEL_PT * tall / wide
-    foot = 30.0 if bar is not None or legend else 0.0
-    top = MARGIN_PT + TITLE_PT + 6
+    foot, top = 30.0 if bar is not None or legend else 0.0, MARGIN_PT + TITLE_PT + 6
     width = len(panels) * (PANEL_PT + GAP_PT) - GAP_PT + 2 * MARGIN_PT
     sheet = Drawing(width, top + high + foot + MARGIN_PT, theme)
     for number, panel in enumerate(panels):
@@ -69,8 +68,7 @@ def side_by_side(
         sheet.items.append(Picture(left, top, PANEL_PT, high, panel.pixels))
         if pixel_um is not None:
             _scale_bar(sheet, (left + PANEL_PT, top + high), scale_bar_um(wide, pixel_um), pixel_um * wide)
-    if bar is not None:
-        _colour_bar(sheet, top + high + 10, bar)
+    _colour_bar(sheet, top + high + 10, bar)
     _legend(sheet, top + high + 10, legend)
     return sheet
 
@@ -88,7 +86,9 @@ def _scale_bar(sheet: Drawing, corner: tuple[float, float], length_um: int, fiel
     ]
 
 
-def _colour_bar(sheet: Drawing, top: float, bar: Bar) -> None:
+def _colour_bar(sheet: Drawing, top: float, bar: Bar | None) -> None:
+    if bar is None:
+        return
     ramp = coloured(np.linspace(*bar.limits, 256)[None], bar.limits, bar.colormap)
     length = min(240.0, sheet.width - 2 * MARGIN_PT)
     sheet.items.append(Picture(MARGIN_PT, top, length, 8, ramp))

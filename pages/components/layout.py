@@ -45,7 +45,9 @@ h3 {font-size: 1.3rem !important;}
 /* Writes the address and shows nothing. */
 .st-key-address {position: absolute;}
 /* On a tablet the whole menu fits without its pictures. */
-@media (max-width: 900px) {[data-testid="stTopNavLink"] [data-testid="stIconMaterial"] {display: none;}}
+@media (max-width: 900px) {
+  [data-testid="stTopNavLink"] > span:has([data-testid="stIconMaterial"]) {display: none;}
+}
 .lf-lead {font-size: 1.1rem; line-height: 1.55; max-width: 64rem; opacity: 0.88;}
 .lf-foot {font-size: 0.8rem; opacity: 0.6; padding-top: 2.5rem;}
 .lf-fact {font-size: 0.95rem; line-height: 1.5;}

@@ -91,10 +91,11 @@ function layoutOf(v, width, height) {
     });
   };
   let best = null;
-  for (let columns = 1; columns <= panels.length; columns++) {
+  // One row, as eyes compare best; another only where it makes the images clearly larger.
+  for (let columns = panels.length; columns >= 1; columns--) {
     const candidate = rects(columns);
     const fit = fitScale(v, candidate[0].areas[0]);
-    if (!best || fit > best.fit * 1.02) best = { fit, panels: candidate };
+    if (!best || fit > best.fit * 1.25) best = { fit, panels: candidate };
   }
   return { ...best, width, height };
 }
