@@ -97,10 +97,13 @@ def of_scores(scores: Sequence[Score]) -> Note:
     >>> of_scores((Score("fields", "pearson_r", 6, 0.68, 0.56, 0.79),)).sentence
     'On 6 images held out from its training the model reached r 0.68 (0.56 to 0.79).'
     """
-    found = [score for score in scores if score.metric == "pearson_r"]
+    measured = [score for score in scores if score.metric == "pearson_r"]
+    found = [score for score in measured if "simulated" not in f"{score.data} {score.note}".lower()]
     if not found:
-        sentence = "The model has no score on an image it never saw: check it against a stain first."
-        return Note("amber", "nobody has measured how good this model is", sentence)
+        sentence = "The model has no score on a real image it never saw: check it against a stain first."
+        if measured:
+            sentence = f"On simulated images the model reached r {measured[0].median:.2f}. {sentence}"
+        return Note("amber", "nobody has measured how good this model is on real images", sentence)
     best = found[0]
     images = f"{best.n} image{'s' if best.n != 1 else ''}"
     sentence = f"On {images} held out from its training the model reached r {best.median:.2f}"

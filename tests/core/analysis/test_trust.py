@@ -11,10 +11,12 @@ import pytest
 
 from labelfree_core.analysis import calibration
 from labelfree_core.analysis.trust import Evidence, TrustOptions, trust
+from labelfree_core.analysis.verdicts import of_scores
 from labelfree_core.cli import main
 from labelfree_core.images.fingerprint import fingerprint
 from labelfree_core.images.stack import ImageStack
 from labelfree_core.inference.prediction import Prediction
+from labelfree_core.models.card import Score
 from labelfree_core.models.store import find_model
 from tests.core.conftest import SIZE_UM, Cells
 
@@ -133,8 +135,8 @@ def test_a_verdict_is_one_sentence_without_technical_words(stack: ImageStack, mo
     report = trust(stack, model_id, options=TrustOptions("none"))
     assert report.level == "amber"
     assert report.verdict == (
-        "Look, but do not measure yet, because nobody has measured how good this model is and nobody has "
-        "measured which images this model knows. Compare with a stain first."
+        "Look, but do not measure yet, because nobody has measured how good this model is on real images and "
+        "nobody has measured which images this model knows. Compare with a stain first."
     )
     assert report.notes != report.ordered
     assert [note.level for note in report.ordered] == sorted((note.level for note in report.notes), key=_rank)
@@ -142,3 +144,14 @@ def test_a_verdict_is_one_sentence_without_technical_words(stack: ImageStack, mo
 
 def _rank(level: str) -> int:
     return ("red", "amber", "green").index(level)
+
+
+def test_a_score_of_simulated_images_is_none_of_real_ones() -> None:
+    simulated = Score("8 scenes", "pearson_r", 8, 0.9, 0.8, 0.95, "simulated scenes never seen")
+    note = of_scores((simulated,))
+    assert note.level == "amber"
+    assert note.sentence.startswith(
+        "On simulated images the model reached r 0.90. The model has no score on a"
+    )
+    real = Score("two fields", "pearson_r", 2, 0.6, 0.5, 0.7)
+    assert of_scores((simulated, real)).sentence.startswith("On 2 images held out")
