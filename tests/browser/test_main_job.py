@@ -111,12 +111,18 @@ def test_a_link_opens_the_sample_it_names(visit: Callable, server: str) -> None:
     page.wait_for_url(f"**sample={first.id}*")
 
 
+def shows(slider: object, value: str) -> None:
+    """Wait until a slider has a value: it is on the page a moment before it is set."""
+    from playwright.sync_api import expect
+
+    expect(slider).to_have_value(value, timeout=PATIENCE_MS)
+
+
 def test_a_link_opens_model_view_and_plane_on_any_page(visit: Callable, server: str) -> None:
     page = visit(f"{server}/compare?sample=colony&model={DNA}&view=swipe&z=7")
     page.get_by_text("Pearson r").first.wait_for()  # predicted without a click
     plane = page.locator(".lfv input[aria-label='Plane']")
-    plane.wait_for()
-    assert plane.input_value() == "7"
+    shows(plane, "7")
     assert page.locator(".lfv .modes input:checked").input_value() == "swipe"
     assert urlsplit(page.url).path == "/compare"
 
@@ -136,8 +142,7 @@ def test_a_page_change_and_back_keeps_result_and_view(visit: Callable, server: s
     page.go_back()
     page.get_by_text("Image (OME-TIFF)").first.wait_for()
     plane = page.locator(".lfv input[aria-label='Plane']")
-    plane.wait_for()
-    assert plane.input_value() == "11"
+    shows(plane, "11")
 
 
 def test_two_tabs_at_once_keep_to_their_own_image(visit: Callable, server: str) -> None:
