@@ -8,20 +8,19 @@ the last move.
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from pathlib import Path
+from functools import partial
 
-import cmap
-import numpy as np
 import streamlit as st
 
+from pages.components import viewer_source
 from pages.components.viewer_data import (
     COLOUR_MAPS,
     Layer,
+    Limits,
     PackedLayer,
     check_same_grid,
     digest,
@@ -29,37 +28,19 @@ from pages.components.viewer_data import (
     pack_layer,
     reduction,
 )
+from pages.components.viewer_parts import (
+    Scene,
+    Wanted,
+    asked_part,
+    first_part,
+    full_plane,
+    preview,
+    sent_shape,
+    window_of,
+)
 from pages.components.viewer_state import MODES, ViewState
 
 __all__ = ["COLOUR_MAPS", "MODES", "Layer", "ViewState", "viewer"]
-
-# Blue where the prediction is too bright, red where it is too dark, neutral where both agree.
-DIVERGING = "crameri:vik"
-
-SOURCES = Path(__file__).with_name("viewer")
-# In this order: later modules use what earlier ones define.
-MODULES = (
-    "base",
-    "payload",
-    "state",
-    "colour",
-    "planes",
-    "compare",
-    "scene",
-    "draw",
-    "contrast",
-    "controls",
-    "options",
-    "drawer",
-    "profile",
-    "pointer",
-    "keyboard",
-    "snapshot",
-    "shaders",
-    "volume3d",
-    "main",
-)
-SHEETS = ("viewer", "controls")
 
 
 def viewer(
@@ -99,21 +80,68 @@ def viewer(
     offered = modes if modes is not None else offered_modes(layers)
     if mode not in MODES or any(name not in MODES for name in offered):
         raise ValueError(f"viewer modes are {', '.join(MODES)}")
+    if key not in st.session_state:  # a new tab, or back on the page: this browser has nothing yet
+        st.session_state.pop(_asked_key(key), None)
     memory = _memory(key, state, mode, layers[0].tzyx.shape)
     steps = reduction(layers[0].tzyx.shape, len(layers))
-    packed = [_packed(_content(layer, steps), layer, steps) for layer in layers]
-    result = _mount(
-        key=key,
-        data=pack(packed, _about(layers, steps, offered, memory, height_px)),
-        height="content",
-        on_view_change=_nothing,
-    )
-    report = result.get("view") or {}
+    scene = Scene(tuple(layers), steps, memory["start"])
+    report = _draw(key, scene, _about(layers, steps, offered, memory, height_px), [True])
     # A report from before the last jump, or of another image, says nothing about what is seen now.
     current = report.get("order") == memory["order"]
     returned = ViewState.from_browser(report if current else None, memory["start"])
     st.session_state[_memory_key(key)] = {**memory, "returned": returned}
     return returned
+
+
+@st.fragment
+def _draw(key: str, scene: Scene, about: dict[str, object], first: list[bool]) -> dict:
+    """
+    Send what the browser lacks; return what it reported last.
+
+    A fragment, so that only this runs when the browser asks for the volumes or for a plane. A changed view
+    is the page's business, so that one runs the page. *first* is emptied by the page's own run.
+    """
+    if st.session_state.pop(f"viewer news of {key}", False) and not first:
+        st.rerun()
+    first.clear()
+    shape = sent_shape(scene.layers[0].tzyx.shape, scene.steps)
+    asked = asked_part(st.session_state.get(_asked_key(key)), str(about["content"]), shape)
+    wanted = asked or first_part(scene)
+    result = _mount(
+        key=key,
+        data=pack(
+            _parts(scene.layers, scene.steps, wanted),
+            about | {"sent": list(shape), "part": wanted.part, "at": [wanted.t, wanted.z]},
+        ),
+        height="content",
+        on_view_change=partial(_note_view, key),
+        on_want_change=partial(_note_want, key),
+    )
+    return dict(result.get("view") or {})
+
+
+def _parts(layers: tuple[Layer, ...], steps: tuple[int, int, int], wanted: Wanted) -> list[PackedLayer]:
+    named = [(_content(layer, steps), layer) for layer in layers]
+    if wanted.part == "preview":
+        return [preview(layer, _windows(name, layer), steps, wanted) for name, layer in named]
+    packed = [_packed(name, layer, steps) for name, layer in named]
+    if wanted.part == "volumes":
+        return packed
+    return [
+        full_plane(layer, whole.about, steps, wanted) for layer, whole in zip(layers, packed, strict=True)
+    ]
+
+
+def _note_view(key: str) -> None:
+    st.session_state[f"viewer news of {key}"] = True
+
+
+def _note_want(key: str) -> None:
+    st.session_state[_asked_key(key)] = st.session_state[key].get("want")
+
+
+def _asked_key(key: str) -> str:
+    return f"viewer asked of {key}"
 
 
 def offered_modes(layers: Sequence[Layer]) -> tuple[str, ...]:
@@ -181,9 +209,9 @@ def _about(
     if steps != (1, 1, 1):
         shown = (shape[1] // steps[0], shape[2] // steps[1], shape[3] // steps[2])
         notes.append(
-            f"Shown smaller: {shown[0]} x {shown[1]} x {shown[2]} of {shape[1]} x {shape[2]} x {shape[3]} "
-            "voxels, because the whole stack is too large for a browser. "
-            "Scores and downloads use every voxel."
+            f"While you move: {shown[0]} x {shown[1]} x {shown[2]} of {shape[1]} x {shape[2]} x {shape[3]} "
+            "voxels, because the whole stack is too large for a browser. A plane at rest comes in full "
+            "resolution. Scores and downloads use every voxel."
         )
     return {
         "content": hashlib.sha1(
@@ -222,31 +250,18 @@ def _content(layer: Layer, steps: tuple[int, int, int]) -> str:
 @st.cache_resource(scope="session", max_entries=24, show_spinner=False)
 def _packed(content: str, _layer: Layer, _steps: tuple[int, int, int]) -> PackedLayer:
     # Keyed by the content's digest alone: Streamlit would hash only a sample of a large array.
-    return pack_layer(_layer, _steps)
+    limits, own = _windows(content, _layer)
+    return pack_layer(replace(_layer, limits=limits, own_limits=own), _steps)
 
 
-def _javascript() -> str:
-    maps = {name: _lut(f"crameri:{name}" if name == "batlow" else name) for name in COLOUR_MAPS}
-    maps["diverging"] = _lut(DIVERGING)
-    parts = [f"const COLOUR_MAPS = {json.dumps(maps)};"]
-    parts += [(SOURCES / f"{name}.js").read_text(encoding="utf-8") for name in MODULES]
-    return "\n".join(parts)
-
-
-def _lut(name: str) -> str:
-    """256 colours as base64 of their red, green and blue bytes."""
-    colours = np.rint(255 * cmap.Colormap(name).lut(256)[:, :3]).astype(np.uint8)
-    return base64.b64encode(colours.tobytes()).decode()
-
-
-def _stylesheet() -> str:
-    return "\n".join((SOURCES / f"{name}.css").read_text(encoding="utf-8") for name in SHEETS)
-
-
-def _nothing() -> None:
-    """Do nothing: a state key exists in the result only if it has a callback."""
+@st.cache_resource(scope="session", max_entries=48, show_spinner=False)
+def _windows(content: str, _layer: Layer) -> tuple[Limits, Limits]:
+    return window_of(_layer)
 
 
 _mount = st.components.v2.component(
-    "labelfree_viewer", html='<div class="lfv"></div>', css=_stylesheet(), js=_javascript()
+    "labelfree_viewer",
+    html='<div class="lfv"></div>',
+    css=viewer_source.stylesheet(),
+    js=viewer_source.javascript(),
 )

@@ -16,16 +16,16 @@ import numpy.typing as npt
 
 from labelfree_core.analysis import display
 
+Limits = tuple[float, float]
 Role = Literal["transmitted", "observed", "predicted", "other"]
 
 MAGIC = b"LFV1"
-# Samples sent to one browser tab, over all layers: 48 MB of 8-bit planes arrive in seconds, leave room for
-# projections and the 3-D texture, and show two stacks of 200 x 1024 x 1024 at a third in y and x.
+# Samples sent to one browser tab, over all layers: they arrive in seconds and leave room for projections and
+# the 3-D texture. More than that becomes an overview, because planes at rest come in full resolution.
 BROWSER_VOXELS = 48_000_000
-# A plane or a thin stack costs little in 16 bit, and then any window stays smooth.
-SIXTEEN_BIT_VOXELS = 2_000_000
-# Above this many voxels the limits come from an evenly spaced sample of them.
-LIMITS_VOXELS = 3_000_000
+OVERVIEW_VOXELS = 28_000_000
+SIXTEEN_BIT_VOXELS = 2_000_000  # a plane or a thin stack costs little, and then any window stays smooth
+LIMITS_VOXELS = 3_000_000  # above this, limits come from an evenly spaced sample
 # Streams a layer is split into, so that several cores pack and unpack it.
 PARTS = 4
 # Around the limits, in spans: what the person can still reach by widening the window in 8 bits.
@@ -59,6 +59,8 @@ class Layer:
     digest : str or None
         Names the content of *voxels*; computed where it is None. A caller that has it saves a pass over
         the image at each rerun.
+    own_limits : (lo, hi) or None
+        Its own percentiles; None finds them.
     """
 
     name: str
@@ -70,6 +72,7 @@ class Layer:
     kind: Literal["image", "mask"] = "image"
     role: Role = "other"
     digest: str | None = None
+    own_limits: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         if self.voxels.ndim not in (2, 3, 4) or min(self.voxels.shape) < 1:
@@ -141,7 +144,7 @@ def reduction(shape: tuple[int, ...], n_layers: int, *, budget: int = BROWSER_VO
     >>> reduction((1, 64, 224, 336), 2)
     (1, 1, 1)
     >>> reduction((1, 200, 1024, 1024), 2)
-    (1, 3, 3)
+    (1, 4, 4)
     """
     step_z, step_yx = 1, 1
 
@@ -154,6 +157,7 @@ def reduction(shape: tuple[int, ...], n_layers: int, *, budget: int = BROWSER_VO
             * math.ceil(shape[3] / step_yx)
         )
 
+    budget = min(budget, OVERVIEW_VOXELS) if voxels() > budget else budget
     while voxels() > budget:
         if step_yx < 4 or shape[1] <= 2 * step_z:
             step_yx += 1
@@ -189,8 +193,8 @@ def pack_layer(layer: Layer, steps: tuple[int, int, int]) -> PackedLayer:
     """
     Turn one layer into samples of 8 or 16 bit and what they mean.
 
-    A sample ``q`` stands for ``low + q * (high - low) / levels_max``. Eight bits are spread over the
-    limits and some room around them; 8-bit images, masks and thin stacks are sent over their full range.
+    A sample ``q`` is ``low + q * (high - low) / levels_max``. Eight bits are spread over the limits and
+    some room around them; 8-bit images, masks and thin stacks are sent over their full range.
     """
     small = shrink(layer.voxels.reshape(layer.tzyx.shape), steps, mask=layer.kind == "mask")
     about: dict[str, object] = {
@@ -203,19 +207,22 @@ def pack_layer(layer: Layer, steps: tuple[int, int, int]) -> PackedLayer:
     if layer.kind == "mask":
         samples = np.where(small != 0, np.uint8(255), np.uint8(0))
         return _finish(about, samples, (0.0, 1.0), (0.0, 1.0))
-    limits = layer.limits if layer.limits is not None else _limits(layer.voxels)
-    if small.dtype == np.uint8:
-        return _finish(about, small, (0.0, 255.0), limits)
+    own = layer.own_limits if layer.own_limits is not None else find_limits(layer.voxels)
+    limits = layer.limits if layer.limits is not None else own
+    about["own"] = own
+    if layer.voxels.dtype == np.uint8:
+        return _finish(about, np.rint(small).astype(np.uint8), (0.0, 255.0), limits)
     if not np.isfinite(low := float(small.min())) or not np.isfinite(high := float(small.max())):
         small = np.nan_to_num(small.astype(np.float32), nan=limits[0], posinf=limits[1], neginf=limits[0])
         low, high = float(small.min()), float(small.max())
-    low, high = min(low, limits[0]), max(high, limits[1])
-    if small.size <= SIXTEEN_BIT_VOXELS:
-        return _finish(about, _quantise(small, low, high, 65535), (low, high), limits)
-    span = limits[1] - limits[0]
-    reach = max(low, limits[0] - BELOW_LIMITS * span), min(high, limits[1] + ABOVE_LIMITS * span)
+    if steps != (1, 1, 1):  # single planes in full resolution share these levels, and averages reach less far
+        low, high = float(np.nanmin(layer.voxels)), float(np.nanmax(layer.voxels))
+    elif small.size <= SIXTEEN_BIT_VOXELS:
+        low, high = min(low, limits[0]), max(high, limits[1])
+        return _finish(about, quantise(small, low, high, 65535), (low, high), limits)
+    reach = _reach((low, high), limits, own)
     about["beyond"] = [bool(low < reach[0]), bool(high > reach[1])]
-    return _finish(about, _quantise(small, *reach, 255), reach, limits)
+    return _finish(about, quantise(small, *reach, 255), reach, limits)
 
 
 def pack(layers: Sequence[PackedLayer], about: dict[str, object]) -> bytes:
@@ -253,18 +260,26 @@ def _finish(
     size = -(-len(raw) // PARTS)
     size += size % 2  # a 16-bit sample stays in one part
     with ThreadPoolExecutor(PARTS) as pool:
-        parts = tuple(pool.map(_gzip, (raw[start : start + size] for start in range(0, len(raw), size))))
+        parts = tuple(pool.map(compress, (raw[start : start + size] for start in range(0, len(raw), size))))
     return PackedLayer(about, parts)
 
 
-def _gzip(raw: memoryview) -> bytes:
+def compress(raw: memoryview) -> bytes:
+    """Pack bytes as one gzip stream."""
     # wbits 31 is the gzip container that the browser's DecompressionStream reads. Against camera noise only
     # the entropy coder helps: Z_RLE at level 1 is both quicker and smaller than the default.
     packer = zlib.compressobj(level=1, wbits=31, strategy=zlib.Z_RLE)
     return packer.compress(raw) + packer.flush()
 
 
-def _quantise(voxels: np.ndarray, low: float, high: float, top: int) -> np.ndarray:
+def _reach(data: Limits, *windows: Limits) -> Limits:
+    """Spread 8 bits over all windows that one click shows, and some room around them."""
+    below = min(lo - BELOW_LIMITS * (hi - lo) for lo, hi in windows)
+    above = max(hi + ABOVE_LIMITS * (hi - lo) for lo, hi in windows)
+    return max(data[0], below), min(data[1], above)
+
+
+def quantise(voxels: np.ndarray, low: float, high: float, top: int) -> np.ndarray:
     dtype = np.uint8 if top == 255 else np.uint16
     samples = np.empty(voxels.shape, dtype)
     gain = np.float32(top / (high - low)) if high > low else np.float32(0)
@@ -275,7 +290,8 @@ def _quantise(voxels: np.ndarray, low: float, high: float, top: int) -> np.ndarr
     return samples
 
 
-def _limits(voxels: npt.NDArray[np.generic]) -> tuple[float, float]:
+def find_limits(voxels: npt.NDArray[np.generic]) -> Limits:
+    """Find an image's own percentiles, in a large one from an evenly spaced sample."""
     flat = voxels.reshape(-1)
     if flat.size > LIMITS_VOXELS:
         flat = flat[:: -(-flat.size // LIMITS_VOXELS)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TypeVar
 
 MODES = ("side", "blink", "swipe", "blend", "merge", "difference", "threshold", "3d")
@@ -55,6 +55,20 @@ class ViewState:
     sections: bool = False
     limits: tuple[tuple[str, float, float], ...] = ()
     details: str = ""
+
+    def at_thresholds(self, *, observed: float | None, predicted: float | None) -> ViewState:
+        """
+        Return this view with other thresholds, so that a page's own sliders move the viewer's.
+
+        The page gives it as ``state``; where the person moves a threshold in the viewer instead, the state
+        that comes back has it, and the page takes it over.
+
+        Examples
+        --------
+        >>> ViewState(z=3).at_thresholds(observed=1.0, predicted=0.5).threshold
+        0.5
+        """
+        return replace(self, threshold=predicted, threshold_observed=observed)
 
     @classmethod
     def from_browser(cls, report: object, before: ViewState) -> ViewState:

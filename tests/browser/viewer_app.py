@@ -3,7 +3,7 @@
 import numpy as np
 import streamlit as st
 
-from pages.components.viewer import Layer, viewer
+from pages.components.viewer import Layer, ViewState, viewer
 
 SHAPE = (9, 40, 60)
 SIZE_UM = (0.5, 0.25, 0.25)
@@ -35,10 +35,50 @@ def show() -> None:
     st.button("Run again")
 
 
+def large() -> None:
+    """Show stacks too large for a browser: columns are alternately dark and bright, so averages are grey."""
+    stack = np.zeros((25, 1000, 1000), np.uint8)
+    stack[:, :, 1::2] = 200
+    layers = [Layer(name, stack, SIZE_UM, digest="stripes") for name in ("one", "two")]
+    state = viewer(layers, key="large", state=st.session_state.get("large view"))
+    st.session_state["large view"] = state
+    st.session_state["large runs"] = st.session_state.get("large runs", 0) + 1
+    st.text(f"z={state.z} runs={st.session_state['large runs']}")
+
+
+def times() -> None:
+    """Show three time points."""
+    movie = np.stack([np.full((4, 30, 30), 40 * t, np.float32) for t in range(3)])
+    state = viewer([Layer("movie", movie, SIZE_UM, limits=(0.0, 100.0))], key="movie")
+    st.text(f"t={state.t}")
+
+
+def masks() -> None:
+    """Keep the page's slider and the viewer's threshold in step; the predicted is a score from 0 to 1."""
+    observed, predicted = volumes()
+    kept = st.session_state.setdefault("threshold", 0.5)
+    view = st.session_state.get("mask view", ViewState(mode="threshold"))
+    kept = st.session_state["threshold"] = st.number_input("Predicted threshold", 0.0, 1.0, kept)
+    state = viewer(
+        [
+            Layer("observed", observed, SIZE_UM, "counts", (0.0, 100.0), role="observed"),
+            Layer("score", predicted / 100, SIZE_UM, "score", (0.0, 100.0), role="predicted"),
+        ],
+        key="masks",
+        state=view.at_thresholds(observed=50.0, predicted=kept),
+    )
+    st.session_state["mask view"] = state
+    if state.threshold is not None and state.threshold != kept:
+        st.session_state["threshold"] = state.threshold
+        st.rerun()
+    st.text(f"page has {kept:.3f}")
+
+
 def other() -> None:
     """A page without a viewer."""
     st.text("nothing here")
 
 
 st.set_page_config(layout="wide")
-st.navigation([st.Page(show, title="Viewer", default=True), st.Page(other, title="Other")]).run()
+more = [st.Page(page, title=page.__name__) for page in (large, times, masks)]
+st.navigation([st.Page(show, title="Viewer", default=True), st.Page(other, title="Other"), *more]).run()

@@ -44,18 +44,17 @@ const WINDOW_STEPS = 1000;
 const windowStep = (layer, value) => Math.round(((value - layer.low) / (layer.high - layer.low)) * WINDOW_STEPS);
 const windowValue = (layer, step) => layer.low + (step / WINDOW_STEPS) * (layer.high - layer.low);
 
-// Observed and predicted keep one window, so that equal grey means equal value; a switch sets them free.
+// On one scale observed and predicted keep one window, so that equal grey means equal value.
 function setWindow(v, index, lo, hi) {
   const { s, volumes } = v;
   const smallest = (volumes.layers[index].high - volumes.layers[index].low) / WINDOW_STEPS;
   const window = { lo, hi: Math.max(hi, lo + smallest) };
-  const follows = (other) => other === index || (s.linked && comparable(volumes.layers[index]) && comparable(volumes.layers[other]));
-  s.per.forEach((per, other) => follows(other) && Object.assign(per, window));
+  for (const other of linkedWith(v, index)) Object.assign(s.per[other], window);
   change(v, {});
 }
 
 function autoWindow(v, index) {
-  const [lo, hi] = v.volumes.layers[index].limits;
+  const [lo, hi] = automaticLimits(v, index);
   setWindow(v, index, lo, hi);
 }
 

@@ -34,10 +34,12 @@ function paintNow(v) {
     for (const panel of v.layout.panels) paintPanel(v, context, panel, ratio);
   }
   v.frames = (v.frames ?? 0) + 1;
+  askFullPlane(v);
 }
 
 function paintPanel(v, context, panel, ratio) {
   for (const area of panel.areas) {
+    if (v.volumes.partial && area.axis !== "xy") continue;
     context.save();
     context.beginPath();
     context.rect(area.x, area.y, area.w, area.h);
@@ -55,8 +57,11 @@ function paintPanel(v, context, panel, ratio) {
 }
 
 function paintItem(v, context, area, item, ratio) {
-  const { px, py, x0, y0 } = placement(v, area, v.layout.fit);
+  const place = placement(v, area, v.layout.fit);
+  const { x0, y0 } = place;
   const canvas = item.canvas(area.axis);
+  const [finerX, finerY] = finerBy(v, area.axis);
+  const [px, py] = [place.px / finerX, place.py / finerY];
   // Only what is visible: a strongly enlarged plane stays as cheap as the whole one.
   const left = clamp(Math.floor((area.x - x0) / px), 0, canvas.width);
   const right = clamp(Math.ceil((area.x + area.w - x0) / px), 0, canvas.width);

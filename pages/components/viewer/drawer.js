@@ -4,10 +4,10 @@ function buildDrawer(v) {
   const c = v.controls;
   const { layers } = v.volumes;
   c.layerParts = layers.map((layer, index) => layerPart(v, layer, index));
-  c.linked = make("input", { type: "checkbox", onchange: () => change(v, { linked: c.linked.checked }) });
+  c.linked = make("input", { type: "checkbox", onchange: () => setScale(v, c.linked.checked) });
   c.speed = make("input", { type: "range", min: 1, max: 25, step: 1, "aria-label": "Planes per second while playing", oninput: () => setSpeed(v, +c.speed.value) });
   c.speedText = make("output", { class: "number" });
-  const pair = layers.filter(comparable).length > 1;
+  const pair = hasMates(layers);
   c.drawer.replaceChildren(
     make("header", {}, make("strong", {}, "Contrast and colours"), iconButton(ICONS.close, "Close", "V", () => change(v, { drawer: false }))),
     ...c.layerParts.map((part) => part.node),

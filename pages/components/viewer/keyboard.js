@@ -16,6 +16,7 @@ const SHORTCUTS = [
   ["L", "line profile"],
   ["M", "plane, max projection, mean projection"],
   ["C", "automatic contrast"],
+  ["E", "observed and predicted on one scale, or each on its own"],
   ["V", "contrast and colours"],
   ["P", "copy or save as PNG"],
   ["Ctrl + C", "copy as PNG, on white"],
@@ -62,8 +63,12 @@ function listenKeys(v) {
   v.root.addEventListener("keydown", (event) => event.key.length === 1 && !event.ctrlKey && !event.metaKey && event.stopPropagation());
 }
 
+// What one plane alone can't show waits for the volumes.
+const FROM_ONE_PLANE = ["+", "-", "0", "=", "[", "]", "Home", "End", "PageUp", "PageDown", "?"];
+
 function pressKey(v, event) {
   const { key } = event;
+  if (v.volumes.partial && !ARROWS[key] && !FROM_ONE_PLANE.includes(key)) return false;
   const arrow = ARROWS[key];
   if (arrow) return pressArrow(v, event, arrow);
   if (event.ctrlKey) return false;
@@ -119,6 +124,7 @@ const KEYS = {
   l: (v) => toggleLine(v),
   m: (v) => v.volumes.nz > 1 && setProjection(v, { plane: "max", max: "mean", mean: "plane" }[v.s.projection]),
   c: (v) => v.volumes.layers.forEach((layer, index) => layer.kind === "image" && autoWindow(v, index)),
+  e: (v) => hasMates(v.volumes.layers) && setScale(v, !v.s.linked),
   v: (v) => change(v, { drawer: !v.s.drawer }),
   p: (v) => toggleSnapshotMenu(v),
   f: (v) => toggleFullScreen(v),

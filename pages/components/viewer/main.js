@@ -17,12 +17,22 @@ function createViewer(host) {
 async function receive(v, bytes) {
   const { header, body } = readHeader(bytes);
   askHeight(v, header.heightPx);
+  const known = v.volumes && header.content === v.content;
   const token = (v.token = (v.token ?? 0) + 1);
-  if (header.content !== v.content) {
+  if (header.part === "plane") {
+    if (!known) {
+      askFor(v, "volumes", { content: header.content }); // drawn anew by the browser, without what it had
+      return;
+    }
+    await takePlane(v, header, body);
+  } else if (!known || v.volumes.partial) {
     const volumes = await decodeVolumes(header, body);
     if (token !== v.token || v.gone) return;
-    takeVolumes(v, header, volumes);
-  } else if (header.order !== v.order) {
+    if (known && !volumes.partial) completeVolumes(v, header, volumes);
+    else if (!known) takeVolumes(v, header, volumes);
+    if (volumes.partial) askFor(v, "volumes");
+  }
+  if (v.s && header.order !== v.order) {
     v.header = header;
     v.order = header.order;
     applyStart(v, header.start);
@@ -38,7 +48,7 @@ function takeVolumes(v, header, volumes) {
   v.volumes = volumes;
   v.content = header.content;
   v.bitmaps.clear();
-  v.joint = v.reach = v.hovered = null;
+  v.joint = v.reach = v.hovered = v.fullPlanes = v.nextPlane = v.waitsFor = null;
   clearInterval(v.playTimer);
   v.s = freshState(volumes);
   if (sameGrid && header.order === v.order) {
@@ -50,15 +60,15 @@ function takeVolumes(v, header, volumes) {
   if (!header.modes.includes(v.s.mode)) v.s.mode = header.modes[0] ?? "side";
   v.order = header.order;
   v.reported = JSON.stringify(reportOf(v));
-  v.controls.busy.hidden = true;
   buildForVolumes(v);
+  syncPartial(v);
   restartBlink(v, v.s.mode === "blink" && !calm());
 }
 
 function destroy(v) {
   v.gone = true;
   v.s = null;
-  for (const timer of [v.reportTimer, v.liveTimer, v.toldTimer]) clearTimeout(timer);
+  for (const timer of [v.reportTimer, v.liveTimer, v.toldTimer, v.planeTimer]) clearTimeout(timer);
   for (const timer of [v.playTimer, v.blinkTimer]) clearInterval(timer);
   cancelAnimationFrame(v.frame);
   v.observer.disconnect();
@@ -68,13 +78,14 @@ function destroy(v) {
   v.bitmaps.clear();
 }
 
-export default function show({ data, parentElement, setStateValue }) {
+export default function show({ data, parentElement, setStateValue, setTriggerValue }) {
   let v = parentElement.labelfreeViewer;
   if (!v || v.gone || !v.root.isConnected) {
     if (v) destroy(v);
     v = parentElement.labelfreeViewer = createViewer(parentElement);
   }
   v.send = (view) => setStateValue("view", view);
+  v.ask = (what) => setTriggerValue("want", what);
   receive(v, data).catch((problem) => {
     v.controls.busy.hidden = false;
     setText(v.controls.busy, `The image could not be shown: ${problem.message}. Reload the page.`);

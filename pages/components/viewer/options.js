@@ -21,9 +21,10 @@ function buildOptions(v) {
     "3d": volumeGroup(v, slider),
   };
   o.pair = pairGroup(v);
+  o.scale = scaleGroup(v);
   sideGroup(v);
   mergeGroup(v);
-  c.options.replaceChildren(o.pair, ...Object.values(o.groups));
+  c.options.replaceChildren(o.pair, ...Object.values(o.groups), o.scale);
 }
 
 function flip(v) {
@@ -115,6 +116,7 @@ function syncOptions(v) {
   const { s, controls: c, volumes } = v;
   const { o } = c;
   for (const [mode, group] of Object.entries(o.groups)) group.hidden = s.mode !== mode;
+  syncScale(v);
   const measured = ["difference", "threshold"].includes(s.mode);
   const candidates = volumes.layers.filter((layer) => !measured || layer.role !== "transmitted").length;
   const choice = candidates > 2 && PAIR_MODES.includes(s.mode);
@@ -163,6 +165,7 @@ function syncThreshold(v) {
     setValue(slider, Math.round(((value - layer.low) / (layer.high - layer.low)) * 1000));
     setText(slider.previousSibling, layer.name);
     setText(text, formatValue(value));
+    slider.setAttribute("aria-valuetext", withUnits(formatValue(value), layer));
   }
   if (single(v)) return setText(o.dice, "");
   const { dice, iou } = agreementOf(v);

@@ -39,9 +39,10 @@ async function decodeLayer(about, body) {
 
 async function decodeVolumes(header, body) {
   const layers = await Promise.all(header.layers.map((about) => decodeLayer(about, body)));
-  const [nt, nz, ny, nx] = header.layers[0].shape;
+  const [nt, nz, ny, nx] = header.sent;
   const um = header.voxelSizeUm.map((size, axis) => size * header.steps[axis]);
-  return { layers, nt, nz, ny, nx, steps: header.steps, fullShape: header.shape, um: { z: um[0], y: um[1], x: um[2] } };
+  const partial = header.part === "preview"; // one plane of each layer
+  return { layers, nt, nz, ny, nx, partial, steps: header.steps, fullShape: header.shape, um: { z: um[0], y: um[1], x: um[2] } };
 }
 
 const valueOf = (layer, sample) => layer.low + sample * layer.step;

@@ -4,6 +4,9 @@ const planeKey = ({ projection, t, z, z0, z1 }) => (projection === "plane" ? `${
 
 function layerPlane(v, layer) {
   const { s } = v;
+  const full = fullPlane(v);
+  if (full) return full[v.volumes.layers.indexOf(layer)];
+  if (v.volumes.partial) return layer.samples;
   const size = layer.nx * layer.ny;
   const volume = s.t * layer.nz;
   if (s.projection === "plane") return layer.samples.subarray((volume + s.z) * size, (volume + s.z + 1) * size);
@@ -48,10 +51,19 @@ function layerSection(v, layer, axis) {
   return cut;
 }
 
-const cutKey = (v, axis) => (axis === "xy" ? planeKey(v.s) : `${axis} ${v.s.t} ${axis === "xz" ? v.s.cursor.y : v.s.cursor.x}`);
+const cutKey = (v, axis) => (axis === "xy" ? `${planeKey(v.s)} ${finerBy(v, axis)}` : `${axis} ${v.s.t} ${axis === "xz" ? v.s.cursor.y : v.s.cursor.x}`);
 const cutOf = (v, layer, axis) => (axis === "xy" ? layerPlane(v, layer) : layerSection(v, layer, axis));
 
+// Samples across and down for one voxel of the grid that was sent.
+const finerBy = (v, axis) => (axis === "xy" && fullPlane(v) ? [v.volumes.steps[2], v.volumes.steps[1]] : [1, 1]);
+
 function cutSize(v, axis) {
+  const [across, down] = gridSize(v, axis);
+  const [finerX, finerY] = finerBy(v, axis);
+  return [across * finerX, down * finerY];
+}
+
+function gridSize(v, axis) {
   const { nx, ny, nz } = v.volumes;
   return axis === "xy" ? [nx, ny] : axis === "xz" ? [nx, nz] : [nz, ny];
 }
@@ -60,8 +72,8 @@ function cutSize(v, axis) {
 function bitmap(v, id, axis, key, paint) {
   const name = `${id} ${axis}`;
   let bm = v.bitmaps.get(name);
-  if (!bm) {
-    const [width, height] = cutSize(v, axis);
+  const [width, height] = cutSize(v, axis);
+  if (bm?.canvas.width !== width || bm.canvas.height !== height) {
     const canvas = make("canvas", { width, height });
     const context = canvas.getContext("2d", { alpha: false });
     const image = context.createImageData(width, height);
@@ -85,7 +97,9 @@ function layerBitmap(v, index, axis, table, id = "layer") {
   });
 }
 
-function valueAt(v, layer, axis, x, y) {
+// At a place in the grid that was sent, which may lie between its voxels.
+function valueAt(v, layer, axis, across, down) {
   const [width] = cutSize(v, axis);
-  return valueOf(layer, cutOf(v, layer, axis)[y * width + x]);
+  const [finerX, finerY] = finerBy(v, axis);
+  return valueOf(layer, cutOf(v, layer, axis)[Math.floor(down * finerY) * width + Math.floor(across * finerX)]);
 }

@@ -149,15 +149,15 @@ function hover(v, x, y) {
   v.hovered = at;
   const { um, steps } = v.volumes;
   const voxel = voxelOf(v, at);
-  const whole = { x: Math.floor(voxel.x), y: Math.floor(voxel.y), z: Math.floor(voxel.z) };
+  const [finerX, finerY] = finerBy(v, at.area.axis);
+  const whole = { x: Math.floor(voxel.x * finerX) / finerX, y: Math.floor(voxel.y * finerY) / finerY, z: Math.floor(voxel.z) };
   const flat = v.volumes.nz < 2 || (at.area.axis === "xy" && v.s.projection !== "plane");
   const axes = flat ? ["x", "y"] : ["x", "y", "z"];
   const full = { x: whole.x * steps[2], y: whole.y * steps[1], z: whole.z * steps[0] };
   const where = `${axes.map((axis) => `${axis} ${(whole[axis] * um[axis]).toFixed(2)}`).join("  ")} µm  (${axes.map((axis) => full[axis]).join(", ")})`;
-  const [across, down] = [Math.floor(at.across), Math.floor(at.down)];
   const values = at.panel.values.map((index) => {
     const layer = v.volumes.layers[index];
-    return `${layer.name} ${formatValue(valueAt(v, layer, at.area.axis, across, down))}`;
+    return `${layer.name} ${formatValue(valueAt(v, layer, at.area.axis, at.across, at.down))}`;
   });
   setText(readout, [where, ...values].join("   ·   "));
 }

@@ -17,13 +17,12 @@ function moveLine(v, dx, dy, endOnly) {
 // Nearest voxels along the line, one sample a voxel; outside the image there is no value.
 function profileOf(v, layer) {
   const { line } = v.s;
-  const plane = layerPlane(v, layer);
-  const steps = Math.max(2, Math.ceil(Math.hypot(line.x1 - line.x0, line.y1 - line.y0)) + 1);
+  const steps = Math.max(2, Math.ceil(Math.hypot(line.x1 - line.x0, line.y1 - line.y0) * finerBy(v, "xy")[0]) + 1);
   return Array.from({ length: steps }, (_, at) => {
     const part = at / (steps - 1);
-    const x = Math.floor(line.x0 + (line.x1 - line.x0) * part);
-    const y = Math.floor(line.y0 + (line.y1 - line.y0) * part);
-    return x < 0 || y < 0 || x >= layer.nx || y >= layer.ny ? NaN : valueOf(layer, plane[y * layer.nx + x]);
+    const x = line.x0 + (line.x1 - line.x0) * part;
+    const y = line.y0 + (line.y1 - line.y0) * part;
+    return x < 0 || y < 0 || x >= layer.nx || y >= layer.ny ? NaN : valueAt(v, layer, "xy", x, y);
   });
 }
 
@@ -50,7 +49,7 @@ function paintProfile(v) {
   if (!width) return;
   const ink = themeColour(v, "--lfv-text", "#333");
   const indices = volumes.layers.map((_, index) => index).filter((index) => s.per[index].visible);
-  const key = JSON.stringify([s.line, planeKey(s), s.per, width, ink]);
+  const key = JSON.stringify([s.line, cutKey(v, "xy"), s.per, width, ink]);
   if (key === c.profileKey) return;
   c.profileKey = key;
   const ratio = window.devicePixelRatio || 1;
@@ -87,6 +86,14 @@ function paintProfile(v) {
     return make("span", { class: "entry" }, make("i", { style: `background:${lineColour(layer, order)}` }), make("span", {}, `${layer.name}, ${formatValue(lo)} to ${formatValue(hi)}`));
   });
   c.profileLegend.replaceChildren(...entries);
+  canvas.setAttribute("aria-label", `Values along a line of ${lengthText(lineLength(v))}: ${indices.map((index) => profileText(v, volumes.layers[index])).join("; ")}`);
+}
+
+// What the curve shows, for people who can't see it.
+function profileText(v, layer) {
+  const values = profileOf(v, layer).filter(Number.isFinite);
+  const [least, most] = [Math.min(...values), Math.max(...values)];
+  return values.length ? `${layer.name} from ${formatValue(least)} to ${withUnits(formatValue(most), layer)}` : `${layer.name} is not on it`;
 }
 
 const SPARE_COLOURS = ["#3d7fd9", "#e69f00", "#56b4e9", "#a6761d"];

@@ -154,7 +154,7 @@ function hit(v, x, y) {
       if (x < area.x || y < area.y || x >= area.x + area.w || y >= area.y + area.h) continue;
       const { px, py, x0, y0 } = placement(v, area, v.layout.fit);
       const [across, down] = [(x - x0) / px, (y - y0) / py];
-      const [width, height] = cutSize(v, area.axis);
+      const [width, height] = gridSize(v, area.axis);
       const inside = across >= 0 && down >= 0 && across < width && down < height;
       return { panel, area, across, down, inside };
     }

@@ -46,23 +46,17 @@ function freshState(volumes) {
     iso: 0.35,
     render: "mip",
     linked: sharedWindow(layers),
-    per: layers.map((layer) => ({
+    per: layers.map((layer, index) => ({
       visible: true,
       merged: mergedAtFirst(layers, layer),
-      lo: layer.limits[0],
-      hi: layer.limits[1],
+      lo: firstLimits(layers, index)[0],
+      hi: firstLimits(layers, index)[1],
       colormap: layer.colormap,
     })),
   };
 }
 
 const comparable = (layer) => layer.role === "observed" || layer.role === "predicted";
-
-function sharedWindow(layers) {
-  const pair = layers.filter(comparable);
-  if (pair.length < 2) return false;
-  return pair.every((l) => l.units === pair[0].units && l.limits[0] === pair[0].limits[0] && l.limits[1] === pair[0].limits[1]);
-}
 
 // From the page's indices (voxels as given) to the voxels that were sent, and back.
 const toSent = (full, step) => full / step;
@@ -148,7 +142,8 @@ function reportOf(v) {
     threshold_observed: single(v) ? null : (s.thresholds[s.a] ?? null),
     limits: layers.flatMap((layer, index) => {
       const { lo, hi } = s.per[index];
-      return lo === layer.limits[0] && hi === layer.limits[1] ? [] : [[layer.name, lo, hi]];
+      const [first, last] = firstLimits(layers, index);
+      return lo === first && hi === last ? [] : [[layer.name, lo, hi]];
     }),
     details: JSON.stringify(details),
   };
@@ -174,6 +169,10 @@ function change(v, patch) {
 
 function setPlane(v, z) {
   const plane = clamp(Math.round(z), 0, v.volumes.nz - 1);
+  if (v.volumes.partial) {
+    v.nextPlane = plane; // once it is here
+    return;
+  }
   const { projection } = v.s;
   if (plane !== v.s.z || projection !== "plane") change(v, { z: plane, projection: "plane" });
 }

@@ -1,0 +1,105 @@
+"""Large stacks, time points, thresholds that a page shares, and brightness scales, in a real browser."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.browser.viewing import HOST, focus, open_tab, pixel, seen, until, viewer_server
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def address():
+    with viewer_server() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def browser(chromium):
+    """The browser of all browser tests: a process can run one Playwright only."""
+    return chromium
+
+
+@pytest.fixture
+def large(browser, address):
+    """A tab with stacks of which the browser gets an overview."""
+    page = open_tab(browser, f"{address}/large", script=FIRST)
+    yield page
+    problems = page.context.problems
+    page.context.close()
+    assert problems == []
+
+
+# Notes how many planes were there when the first frame was painted.
+FIRST = f"""setInterval(() => {{ const v = {HOST};
+  if (v?.frames && !window.firstPainted) window.firstPainted = v.volumes.layers[0].samples.length; }}, 1);"""
+
+
+def test_one_plane_is_seen_before_the_volumes_have_come(large):
+    assert large.evaluate("window.firstPainted") == 500 * 500
+    assert seen(large, "z") == 12
+    assert large.evaluate(f"{HOST}.volumes.layers[0].samples.length") == 25 * 500 * 500
+
+
+def test_a_plane_at_rest_comes_in_full_resolution_without_running_the_page(large):
+    large.get_by_text("A plane at rest comes in full resolution").wait_for()
+    focus(large)
+    large.keyboard.press("ArrowRight")
+    until(large, "v.fullPlanes?.has('0 13')")
+    large.get_by_text("z=13 runs=2").wait_for()
+    for _ in range(10):
+        large.keyboard.press("+")
+    until(large, "v.s.zoom > 4")
+    large.wait_for_timeout(300)
+    values = large.evaluate(f"[...{HOST}.fullPlanes.get('0 13')[0].slice(0, 4)]")
+    assert values == [0, 200, 0, 200]
+    assert {tuple(pixel(large, 250 + x / 2 - 0.25, 250)) for x in range(4)} >= {(0, 0, 0), (255, 255, 255)}
+    large.wait_for_timeout(1000)
+    assert "runs=3" in large.get_by_text("z=13 runs=").inner_text()  # for the plane and for the zoom
+
+
+def test_time_points_have_their_own_slider(browser, address):
+    page = open_tab(browser, f"{address}/times")
+    page.get_by_label("Time point").focus()
+    before = pixel(page, 10, 10)
+    page.keyboard.press("ArrowRight")
+    page.get_by_text("t=1").wait_for()
+    assert pixel(page, 10, 10)[0] > before[0]
+    page.context.close()
+
+
+def test_the_threshold_of_the_page_and_of_the_viewer_are_one(browser, address):
+    page = open_tab(browser, f"{address}/masks")
+    until(page, "v.s.mode === 'threshold' && v.s.thresholds[1] === 0.5")
+    page.get_by_label("Predicted threshold").fill("0.25")
+    page.keyboard.press("Enter")
+    until(page, "v.s.thresholds[1] === 0.25")
+    focus(page)
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("]")
+    until(page, "v.s.thresholds[1] > 0.25")
+    moved = seen(page, "thresholds[1]")
+    page.get_by_text(f"page has {moved:.3f}").wait_for()
+    page.wait_for_timeout(800)
+    assert (seen(page, "thresholds[1]"), seen(page, "z")) == (moved, 5)
+    page.context.close()
+
+
+def test_a_score_beside_counts_is_not_dark_and_one_click_gives_one_scale(browser, address):
+    page = open_tab(browser, f"{address}/masks")
+    page.locator(".lfv .modes input[value='swipe']").check(force=True)
+    until(page, "v.s.mode === 'swipe'")
+    page.wait_for_timeout(200)
+    assert pixel(page, 40, 25) == [255, 255, 255]
+    page.locator(".lfv input[value='same']").check(force=True)
+    until(page, "v.s.linked")
+    page.wait_for_timeout(200)
+    assert pixel(page, 40, 25)[0] < 10  # 1 of 100
+    focus(page)
+    page.keyboard.press("e")
+    until(page, "!v.s.linked")
+    page.wait_for_timeout(1500)  # also after the page has run with it
+    assert (seen(page, "linked"), seen(page, "per[1].hi")) == (False, 1)
+    assert pixel(page, 40, 25) == [255, 255, 255]
+    page.context.close()
