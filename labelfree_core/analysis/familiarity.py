@@ -23,6 +23,12 @@ LOOK_PX = 384
 _SIGMAS_PX = (0.7, 1.4, 2.8, 5.6, 11.2)
 _LAGS_PX = (1, 2, 4, 8)
 _CLIP = 8.0
+# Features that change sign with the contrast: skewness of the bands, and detail against brightness. In a
+# z-stack bright-field turns its contrast through focus, so how they change with z tells an inverted stack,
+# which no single plane does.
+_SIGNED = (6, 8, 10, 12, 14, 16, 18, 20, 22)
+_TURN_WEIGHT = 2.0
+FEATURES = 32 + len(_SIGNED)
 
 Features = npt.NDArray[np.float64]
 
@@ -115,6 +121,12 @@ def load_familiarity(folder: Path, card: ModelCard) -> Familiarity | None:
             f"{path.name} of the model {Path(folder).name} can't be read; its trust panel needs it. "
             "Install the model again."
         ) from problem
+    if len(arrays["centre"]) != FEATURES:
+        raise ModelError(
+            f"{path.name} of the model {Path(folder).name} was made by another version: it knows "
+            f"{len(arrays['centre'])} features of an image and this version needs {FEATURES}. Make it again with "
+            "`labelfree calibrate --only familiarity`."
+        )
     fields, pixel_um = int(arrays.pop("fields")), float(arrays.pop("pixel_um"))
     fitted = Familiarity(**arrays, fields=fields, pixel_um=pixel_um)
     return fitted if abs(pixel_um - pixel_of(card)) <= 0.01 * pixel_um else None
@@ -177,11 +189,13 @@ def texture(planes: npt.NDArray[np.floating]) -> Features:
     -------
     features : float64 array, shape (patches, F)
         Skewness, log kurtosis and log energy of five band-passes (sigma 0.7-11 px), correlation between
-        neighbouring bands, and autocorrelation at 1-8 px.
+        neighbouring bands, and autocorrelation at 1-8 px. Of several planes also how the nine of them that
+        have a sign change from the first plane to the last (0 for one plane).
     """
-    if planes.ndim == 2:
-        return _plane_texture(planes)
-    return np.concatenate([_plane_texture(plane) for plane in planes])
+    each = np.stack([_plane_texture(plane) for plane in planes.reshape(-1, *planes.shape[-2:])])
+    height = np.linspace(-1, 1, len(each)) if len(each) > 1 else np.zeros(1)
+    turn = _TURN_WEIGHT * np.mean(each[..., _SIGNED] * height[:, None, None], axis=0)
+    return np.concatenate([np.hstack([plane, turn]) for plane in each])
 
 
 def _plane_texture(plane: npt.NDArray[np.floating]) -> Features:
