@@ -124,8 +124,8 @@ def load_familiarity(folder: Path, card: ModelCard) -> Familiarity | None:
     if len(arrays["centre"]) != FEATURES:
         raise ModelError(
             f"{path.name} of the model {Path(folder).name} was made by another version: it knows "
-            f"{len(arrays['centre'])} features of an image and this version needs {FEATURES}. Make it again with "
-            "`labelfree calibrate --only familiarity`."
+            f"{len(arrays['centre'])} features of an image and this version needs {FEATURES}. Make it again "
+            "with `labelfree calibrate --only familiarity`."
         )
     fields, pixel_um = int(arrays.pop("fields")), float(arrays.pop("pixel_um"))
     fitted = Familiarity(**arrays, fields=fields, pixel_um=pixel_um)

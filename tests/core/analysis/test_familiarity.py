@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +76,22 @@ def test_a_fit_for_another_voxel_size_does_not_count(fitted: Familiarity, tmp_pa
     replace(fitted, pixel_um=0.6).save(tmp_path / FILE_NAME)
     assert load_familiarity(tmp_path, CARD) is None
     assert load_familiarity(tmp_path / "nothing", CARD) is None
+
+
+def test_a_fit_of_another_version_is_told_of(fitted: Familiarity, tmp_path: Path) -> None:
+    older = replace(fitted, centre=fitted.centre[:32], pixel_um=0.29)
+    older.save(tmp_path / FILE_NAME)
+    with pytest.raises(ModelError, match=r"32 features .* needs 41"):
+        load_familiarity(tmp_path, CARD)
+
+
+def test_the_turn_of_polarity_through_a_stack_tells_an_inverted_one() -> None:
+    bright, dark = field(1), -field(1)
+    stack = np.stack([bright, bright, dark, dark])
+    upright, inverted = (texture(planes)[:, 32:] for planes in (stack, -stack))
+    np.testing.assert_allclose(upright, -inverted, atol=1e-6)
+    assert np.abs(upright).max() > 0.5
+    assert not texture(bright)[:, 32:].any()
 
 
 def test_a_broken_file_is_told_of(tmp_path: Path) -> None:
