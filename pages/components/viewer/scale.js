@@ -67,7 +67,7 @@ function scaleGroup(v) {
   const [same, sameLabel] = choice(true, "Same scale", "Both between the percentiles of the observed image, as in the published tutorial");
   o.own = own;
   o.same = same;
-  return make("span", { class: "modes scale-choice", role: "radiogroup", "aria-label": "Brightness scale" }, ownLabel, sameLabel);
+  return make("span", { class: "choice", role: "radiogroup", "aria-label": "Brightness scale" }, ownLabel, sameLabel);
 }
 
 function syncScale(v) {
