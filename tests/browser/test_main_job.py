@@ -84,7 +84,7 @@ def test_upload_predict_slide_and_take_the_gif_away(
     before = slider.input_value()
     slider.focus()
     slider.press("ArrowRight")
-    assert slider.input_value() != before
+    changed(slider, before)
     page.screenshot(path=tmp_path / "predicted.png")
 
     page.get_by_role("link", name="Compare", exact=True).click()
@@ -116,6 +116,13 @@ def shows(slider: object, value: str) -> None:
     from playwright.sync_api import expect
 
     expect(slider).to_have_value(value, timeout=PATIENCE_MS)
+
+
+def changed(slider: object, value: str) -> None:
+    """Wait until a slider has left a value: the other planes arrive a moment after the first."""
+    from playwright.sync_api import expect
+
+    expect(slider).not_to_have_value(value, timeout=PATIENCE_MS)
 
 
 def test_a_link_opens_model_view_and_plane_on_any_page(visit: Callable, server: str) -> None:
