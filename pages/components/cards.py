@@ -22,8 +22,14 @@ def headline(card: ModelCard) -> str:
 
 def score_words(score: Score) -> str:
     """Say one held-out score."""
-    images = f"{score.n} held-out image{'s' * (score.n != 1)}"
+    images = _counted(score, "held-out")
     return f"{METRICS.get(score.metric, score.metric)} {score.median:.2f} on {images}"
+
+
+def _counted(score: Score, kind: str) -> str:
+    """Say how many images a score is from, and that they are simulated where they are."""
+    simulated = "simulated " * ("simulated" in score.data.lower())
+    return f"{score.n} {kind} {simulated}image{'s' * (score.n != 1)}"
 
 
 def fits(entry: ModelEntry, image: Opened) -> bool:
@@ -84,7 +90,7 @@ def summary(entry: ModelEntry) -> None:
         st.error(entry.problem)
     scores = [score for score in card.scores if score.metric in METRICS][:2]
     for column, score in zip(st.columns(2), scores, strict=False):
-        between = f"{score.n} unseen image{'s' * (score.n != 1)}"
+        between = _counted(score, "unseen")
         if score.n > 1:
             between += f", {score.lowest:.2f}–{score.highest:.2f}"
         column.metric(METRICS[score.metric], f"{score.median:.2f}", help=words.plain(score.data))
