@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from hypothesis import settings
 
@@ -22,6 +23,17 @@ def real_pairs() -> Path:
     if not folder or not Path(folder).is_dir():
         pytest.skip("LABELFREE_DATA names no folder of real image pairs")
     return Path(folder)
+
+
+@pytest.fixture
+def trainers() -> Callable[[], list[psutil.Process]]:
+    """Find the running trainings of this process, which may have a browser and servers as children too."""
+
+    def find() -> list[psutil.Process]:
+        children = psutil.Process().children()
+        return [child for child in children if "labelfree_core.training.trainer" in child.cmdline()]
+
+    return find
 
 
 @pytest.fixture

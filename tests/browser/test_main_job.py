@@ -163,7 +163,6 @@ def test_two_tabs_at_once_keep_to_their_own_image(visit: Callable, server: str) 
         assert tab.get_by_text(f"{name}.ome.tif").first.is_visible()
         with tab.expect_download() as download:
             tab.get_by_role("button", name="Scores (CSV)").click()
-        assert download.value.suggested_filename == f"{name}_{DNA}_scores.csv"
         scores.append(Path(download.value.path()).read_text())
         assert f"image,{name}.ome.tif" in scores[-1]
     assert scores[0] != scores[1]

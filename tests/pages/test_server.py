@@ -11,9 +11,11 @@ import sys
 import textwrap
 import time
 import urllib.request
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -131,6 +133,12 @@ async def predict(visitor: Visitor, image: Path) -> None:
     await visitor.until_shown("Image (OME-TIFF)", 180)
 
 
+def run(story: Coroutine[Any, Any, None]) -> None:
+    """Run a story in a thread of its own: the browser tests leave an event loop running in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, story).result()
+
+
 def visit(story: Callable[[Visitor], Awaitable[None]], address: str) -> None:
     async def whole() -> None:
         visitor = Visitor(address)
@@ -140,7 +148,7 @@ def visit(story: Callable[[Visitor], Awaitable[None]], address: str) -> None:
         finally:
             await visitor.leave()
 
-    asyncio.run(whole())
+    run(whole())
 
 
 def test_a_visitor_gets_a_result_and_nothing_is_asked_of_another_computer(
@@ -188,7 +196,7 @@ def test_asked_to_end_it_ends_clean_with_a_visitor_still_there(server: Server, c
         await asyncio.to_thread(server.process.wait, 20)
         await visitor.leave()
 
-    asyncio.run(story())
+    run(story())
     gone, alive = psutil.wait_procs(workers, timeout=10)
     assert len(gone) == len(workers)
     assert not alive

@@ -19,6 +19,7 @@ from pages.components import training
 from .conftest import press, words
 
 Open = Callable[..., AppTest]
+Trainers = Callable[[], list[psutil.Process]]
 PATIENCE_S = 120
 LOOKS_S = 0.5
 
@@ -81,7 +82,7 @@ def test_one_pair_is_proposed_and_its_score_warned_of(open_app: Open, trainings:
 
 
 def test_a_training_is_watched_stopped_kept_and_in_the_list(
-    open_app: Open, trainings: TrainingService, tmp_path: Path
+    open_app: Open, trainings: TrainingService, tmp_path: Path, trainers: Trainers
 ) -> None:
     app = started(open_app)
     assert not app.exception
@@ -102,12 +103,14 @@ def test_a_training_is_watched_stopped_kept_and_in_the_list(
     app = until(press(app, "Train 5 more minutes"), lambda app: "Cancel" in labels(app))
     app = press(app, "Cancel")
     assert "Your model is ready" not in words(app)
-    assert not psutil.Process().children()
+    assert not trainers()
 
 
-def test_a_training_ends_with_the_session(open_app: Open, trainings: TrainingService) -> None:
+def test_a_training_ends_with_the_session(
+    open_app: Open, trainings: TrainingService, trainers: Trainers
+) -> None:
     app = started(open_app)
-    (child,) = psutil.Process().children()
+    (child,) = trainers()
     del app  # as the server does some time after the tab was closed
     gc.collect()
     assert not child.is_running()

@@ -21,6 +21,7 @@ from labelfree_core.training.newcard import new_card
 from labelfree_core.training.service import TrainingService, keep_model
 from labelfree_core.training.task import GivenPair, TrainingTask
 
+Trainers = Callable[[], list[psutil.Process]]
 PATIENCE_S = 120
 
 
@@ -116,20 +117,24 @@ def test_it_goes_on_from_a_model_and_names_it(service: TrainingService, tmp_path
     assert "flatters" in " ".join(found.limits)
 
 
-def test_who_leaves_takes_the_training_along(service: TrainingService, tmp_path: Path) -> None:
+def test_who_leaves_takes_the_training_along(
+    service: TrainingService, tmp_path: Path, trainers: Trainers
+) -> None:
     pairs = [pair(0), pair(1, "held-out")]
     service.start("me", tmp_path / "run", task(pairs, 10), pairs)
-    (child,) = psutil.Process().children()
+    (child,) = trainers()
     service.forget("me")
     assert service.state("me") is None
     assert not child.is_running()
     assert not (tmp_path / "run").exists()
 
 
-def test_a_training_that_was_killed_says_so(service: TrainingService, tmp_path: Path) -> None:
+def test_a_training_that_was_killed_says_so(
+    service: TrainingService, tmp_path: Path, trainers: Trainers
+) -> None:
     pairs = [pair(0), pair(1, "held-out")]
     service.start("me", tmp_path / "run", task(pairs, 10), pairs)
-    (child,) = psutil.Process().children()
+    (child,) = trainers()
     child.kill()
     state = wait(service, "me", lambda state: not state.active)
     assert state.state == "failed"
