@@ -21,9 +21,8 @@ from labelfree_core.inference.options import Estimate, PredictOptions
 from labelfree_core.inference.predict import estimate
 from labelfree_core.inference.service import PredictionService
 from labelfree_core.inference.speed import Pace, fit, measure
-from labelfree_core.models.compact import Compact2d, Compact3d
+from labelfree_core.models.compact import Compact2d
 from labelfree_core.models.store import ModelEntry
-from labelfree_core.models.unet import FNet
 from labelfree_core.settings import Settings
 from tests.core.inference.conftest import shake
 
@@ -97,31 +96,6 @@ def test_waiting_for_a_busy_machine_is_not_counted(monkeypatch: pytest.MonkeyPat
     assert measure(engine).seconds_a_piece < 0.2
 
 
-@pytest.mark.usefixtures("one_thread")
-@pytest.mark.parametrize(
-    ("network", "shape"),
-    [
-        (lambda: FNet(mult_chan=16, depth=3), (32, 128, 128)),
-        (lambda: Compact3d(widths=(32, 64)), (16, 256, 256)),
-        (lambda: Compact2d(widths=(32, 64)), (1024, 1024)),
-    ],
-)
-def test_the_time_told_is_within_a_factor_of_one_and_a_half(
-    network: Callable[[], torch.nn.Module], shape: tuple[int, ...]
-) -> None:
-    torch.manual_seed(0)
-    engine = Engine(shake(network()))
-    image = np.random.default_rng(0).normal(size=shape).astype(np.float32)
-    engine.run(image)  # the memory it needs is mapped now
-    ratios = []
-    for _ in range(3):  # processor time too is disturbed, by neighbours in the caches
-        told = measure(engine).seconds(engine.cost(shape).flops)
-        start = time.thread_time()
-        engine.run(image)
-        ratios.append(told / (time.thread_time() - start))
-    assert any(1 / 1.5 < ratio < 1.5 for ratio in ratios), ratios
-
-
 def test_a_prediction_corrects_the_time_of_the_next() -> None:
     torch.manual_seed(0)
     engine = Engine(shake(Compact2d(widths=(8, 16))))
@@ -129,7 +103,7 @@ def test_a_prediction_corrects_the_time_of_the_next() -> None:
     engine.learn(int(1e9), 1, 1.6 * told)
     assert engine.pace().seconds(1e9) == pytest.approx(1.6 * told)
     engine.learn(int(1e9), 1, 100 * told)  # one that had to wait for others counts little
-    assert engine.pace().seconds(1e9) <= 2 * 1.6 * told
+    assert engine.pace().seconds(1e9) == pytest.approx(2 * 1.6 * told)
 
 
 def test_the_pages_need_no_pytorch_to_tell_a_time() -> None:
