@@ -59,6 +59,13 @@ def test_the_second_start_installs_nothing(start: ModuleType, commands: list[lis
     assert commands == []
 
 
+def test_the_tests_bring_the_optics_without_its_graphical_parts(
+    start: ModuleType, commands: list[list[str]]
+) -> None:
+    start.prepare("test")
+    assert commands[-1][-2:] == ["--no-deps", start.OPTICS]
+
+
 def test_changed_requirements_are_installed_again(start: ModuleType, commands: list[list[str]]) -> None:
     start.prepare()
     commands.clear()
