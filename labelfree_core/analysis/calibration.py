@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from labelfree_core.errors import ModelError
+from labelfree_core.images.writing import write_bytes
 from labelfree_core.models.card import ModelCard
 
 FILE_NAME = "calibration.json"
@@ -127,12 +128,19 @@ def reliability_of(
 
 
 def save(calibration: Calibration, folder: Path) -> Path:
-    """Write the calibration into a model's folder."""
+    """
+    Write the calibration into a model's folder, whole or not at all.
+
+    Raises
+    ------
+    ImageError
+        If the folder can't be written to.
+    """
     path = Path(folder) / FILE_NAME
     values = {name: getattr(calibration, name) for name in Calibration.__slots__}
     ece = values["calibration_error"]
     values["calibration_error"] = ece if np.isfinite(ece) else None
-    path.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+    write_bytes(path, (json.dumps(values, indent=1) + "\n").encode())
     return path
 
 

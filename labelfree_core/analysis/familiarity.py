@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -12,6 +13,7 @@ from scipy import ndimage
 
 from labelfree_core.errors import ModelError
 from labelfree_core.images.stack import ImageStack
+from labelfree_core.images.writing import write_bytes
 from labelfree_core.inference.preparing import as_volume, find_scale, prepare
 from labelfree_core.models.card import ModelCard
 
@@ -89,9 +91,18 @@ class Familiarity:
         return float(1 / (1 + np.exp(4 * np.clip(self.strangeness(features) - 1, -10, 10))))
 
     def save(self, path: Path) -> None:
-        """Write the fit as ``.npz`` (arrays only)."""
+        """
+        Write the fit as ``.npz`` (arrays only), whole or not at all.
+
+        Raises
+        ------
+        ImageError
+            If the folder can't be written to.
+        """
+        held = io.BytesIO()
         arrays = {name: np.asarray(getattr(self, name)) for name in self.__slots__}
-        np.savez_compressed(path, allow_pickle=False, **arrays)
+        np.savez_compressed(held, allow_pickle=False, **arrays)
+        write_bytes(path, held.getvalue())
 
 
 def level(familiarity: float) -> str:

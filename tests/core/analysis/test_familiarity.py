@@ -21,7 +21,7 @@ from labelfree_core.analysis.familiarity import (
     look,
     texture,
 )
-from labelfree_core.errors import ModelError, PredictionError
+from labelfree_core.errors import ImageError, ModelError, PredictionError
 from labelfree_core.images.intensity import standardise
 from labelfree_core.images.stack import ImageStack
 from labelfree_core.models.card import ModelCard
@@ -68,6 +68,21 @@ def test_a_fit_survives_its_file_in_under_a_megabyte(fitted: Familiarity, tmp_pa
     assert back is not None
     features = texture(field(50))
     assert back.familiarity(features) == pytest.approx(fitted.familiarity(features))
+
+
+def test_a_full_disk_leaves_the_old_fit(
+    fitted: Familiarity, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    replace(fitted, pixel_um=0.29).save(tmp_path / FILE_NAME)
+    before = (tmp_path / FILE_NAME).read_bytes()
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(ImageError, match="No space left"):
+        replace(fitted, pixel_um=0.5).save(tmp_path / FILE_NAME)
+    assert (tmp_path / FILE_NAME).read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == [FILE_NAME]
 
 
 def test_a_fit_for_another_voxel_size_does_not_count(fitted: Familiarity, tmp_path: Path) -> None:
