@@ -100,11 +100,16 @@ def stripes(planes: Planes) -> Finding:
     )
 
 
+def smooth_across(plane: npt.NDArray[np.float32], axis: int) -> npt.NDArray[np.float32]:
+    """Return a plane without what differs from row to row (*axis* 0) or from column to column (1)."""
+    return ndimage.gaussian_filter1d(plane, 3.0, axis=axis, mode="nearest")
+
+
 def _striped(planes: Planes) -> float:
     """Height of row stripes, as a share of the contrast of the image."""
     heights = []
     for plane in planes:
-        across = plane - ndimage.gaussian_filter1d(plane, 3.0, axis=0, mode="nearest")
+        across = plane - smooth_across(plane, 0)
         # The left and the right half agree on a stripe; cells differ from half to half.
         left, right = (np.median(half, axis=1) for half in np.array_split(across, 2, axis=1))
         shared = float((left * right).mean())
@@ -114,14 +119,9 @@ def _striped(planes: Planes) -> float:
 
 def uneven_light(planes: Planes) -> Finding:
     """How far a smooth shade over the field goes up and down."""
-    plane = np.median(planes, axis=0)
-    block = max(1, min(plane.shape) // 24)
-    small = plane[: plane.shape[0] // block * block, : plane.shape[1] // block * block]
-    small = np.median(small.reshape(small.shape[0] // block, block, -1, block), axis=(1, 3))
-    y, x = np.meshgrid(*(np.linspace(-1, 1, n) for n in small.shape), indexing="ij")
-    terms = np.stack([np.ones_like(y), y, x, y * y, x * x, x * y], axis=-1).reshape(-1, 6)
-    shade = (terms @ np.linalg.lstsq(terms, small.ravel(), rcond=None)[0]).reshape(small.shape)
-    change = float((shade.max() - shade.min()) / max(abs(float(np.median(small))), 1e-12))
+    small = _blocks(planes)
+    lamp = _smooth(small)
+    change = float((lamp.max() - lamp.min()) / max(abs(float(np.median(small))), 1e-12))
     level = graded(change, note=0.2, warning=0.5, severe=1e9)
     if level == "ok":
         return Finding("uneven light", "ok", f"The light is even to {change:.0%} over the field.")
@@ -132,6 +132,24 @@ def uneven_light(planes: Planes) -> Finding:
         "Corners are too dark for the network; cells there are predicted less well, or not at all.",
         "Align the condenser (Koehler), or choose a model that flattens the image first.",
     )
+
+
+def shade(planes: Planes) -> npt.NDArray[np.float64]:
+    """Return the light without the cells in it: a smooth surface, about 24 places along the shorter side."""
+    return _smooth(_blocks(planes))
+
+
+def _blocks(planes: Planes) -> npt.NDArray[np.float64]:
+    plane = np.median(planes, axis=0)
+    block = max(1, min(plane.shape) // 24)
+    small = plane[: plane.shape[0] // block * block, : plane.shape[1] // block * block]
+    return np.median(small.reshape(small.shape[0] // block, block, -1, block), axis=(1, 3))
+
+
+def _smooth(small: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    y, x = np.meshgrid(*(np.linspace(-1, 1, n) for n in small.shape), indexing="ij")
+    terms = np.stack([np.ones_like(y), y, x, y * y, x * x, x * y], axis=-1).reshape(-1, 6)
+    return (terms @ np.linalg.lstsq(terms, small.ravel(), rcond=None)[0]).reshape(small.shape)
 
 
 def jpeg_blocks(planes: Planes) -> Finding:

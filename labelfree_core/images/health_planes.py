@@ -92,7 +92,7 @@ def few_planes(stack: ImageStack) -> Finding:
 def focus(stack: ImageStack) -> Finding:
     """Which planes hold fine detail, or whether a single plane does."""
     voxels = stack.voxels if stack.voxels.ndim == 3 else stack.voxels[None]
-    detail = np.array([fine_detail(_window(plane)) for plane in voxels])
+    detail = detail_of(voxels)
     best = float(detail.max())
     if best < _HARDLY_SHARP:
         return Finding(
@@ -119,6 +119,11 @@ def focus(stack: ImageStack) -> Finding:
             sharp,
         )
     return Finding("focus", "ok", f"The sharpest planes are {_ranges(sharp)}.", planes=sharp)
+
+
+def detail_of(voxels: npt.NDArray[np.generic]) -> npt.NDArray[np.float64]:
+    """Return how much fine detail each plane of (Z, Y, X) holds, see :func:`fine_detail`."""
+    return np.array([fine_detail(_window(plane)) for plane in voxels])
 
 
 def lamp_drift(stack: ImageStack) -> Finding:

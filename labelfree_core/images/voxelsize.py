@@ -1,43 +1,17 @@
-"""The voxel-size doctor: whether a size is possible, whether it suits a model, what the image itself says."""
+"""The voxel-size doctor: whether a size is possible, whether it suits a model."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
-from scipy import ndimage
-
-from labelfree_core.errors import ImageError
 from labelfree_core.images.finding import Finding
-from labelfree_core.images.stack import ImageStack
+from labelfree_core.images.sizeguess import SizeEstimate, estimate
 
-__all__ = ["SizeEstimate", "estimate", "judge", "plausible"]
+__all__ = ["SizeEstimate", "estimate", "judge", "plausible", "question"]
 
 WARN_FACTOR = 2.0
 REFUSE_FACTOR = 4.0
-# A nucleus of the cell lines in the training data: about 12 um across, hardly ever beyond 7 to 20.
-NUCLEUS_UM = 12.0
-_NUCLEUS_RANGE_UM = (7.0, 20.0)
-# Nuclei stand out from their background by this many of its standard deviations; grain by 2 or 3.
-_STANDS_OUT = 5.0
 _FINEST_UM, _COARSEST_UM = 0.02, 20.0
-
-
-@dataclass(frozen=True, slots=True)
-class SizeEstimate:
-    """
-    A pixel size guessed from the image: a proposal and no measurement.
-
-    ``pixel_um`` is the guess in micrometres, ``low_um`` to ``high_um`` what it may well be, ``reason``
-    how it was reached.
-    """
-
-    pixel_um: float
-    low_um: float
-    high_um: float
-    reason: str
 
 
 def plausible(voxel_size_um: tuple[float | None, ...]) -> str:
@@ -146,6 +120,46 @@ def judge(
     return _compared(sizes[-axes:], tuple(model_voxel_size_um[-axes:]), max(worst, 1 / worst), doubt)
 
 
+def question(
+    voxel_size_um: tuple[float | None, ...] | None, *, proposed: SizeEstimate | None = None
+) -> Finding:
+    """
+    Examine a voxel size on its own, before any model is chosen.
+
+    Parameters
+    ----------
+    voxel_size_um : tuple of float or None
+        (z, y, x) or (y, x); None, or None entries, where it is not known.
+    proposed : SizeEstimate, optional
+        What the image itself suggests, offered where the size is missing or improbable.
+
+    Returns
+    -------
+    finding : Finding
+        ``"warning"`` where the size is missing or improbable.
+
+    Examples
+    --------
+    >>> question((0.29, 0.108, 0.108)).level, question((25400.0, 25400.0)).level
+    ('ok', 'warning')
+    """
+    offer = "" if proposed is None else f" {proposed.sentence}"
+    if voxel_size_um is None or any(size is None for size in voxel_size_um):
+        return Finding(
+            "voxel size",
+            "warning",
+            "The voxel size is not known.",
+            "Structures of the wrong size are not recognised, so nothing is predicted without it.",
+            f"{_TYPE_IT}{offer}",
+        )
+    doubt = plausible(voxel_size_um)
+    if doubt:
+        what = f"The voxel size is improbable: {doubt}."
+        return Finding("voxel size", "warning", what, _EFFECT, f"{_TYPE_IT}{offer}")
+    sizes = " x ".join(f"{size:g}" for size in voxel_size_um)
+    return Finding("voxel size", "ok", f"The voxel size of {sizes} um is what a microscope may have.")
+
+
 _EFFECT = "Structures look too large or too small to the network, and it misses or invents them."
 _TYPE_IT = "Type the size from the microscope's settings (camera pixel divided by magnification)."
 
@@ -184,73 +198,3 @@ def _words(sizes: tuple[float, ...]) -> str:
     if all(abs(size - sizes[-1]) <= 0.005 * sizes[-1] for size in sizes):
         return f"{'voxels' if len(sizes) == 3 else 'pixels'} are {sizes[-1]:.3g} um"
     return f"{'voxels' if len(sizes) == 3 else 'pixels'} are {' x '.join(f'{size:.3g}' for size in sizes)} um"
-
-
-def estimate(stack: ImageStack, *, nucleus_um: float = NUCLEUS_UM) -> SizeEstimate | None:
-    """
-    Guess the pixel size from the nuclei of a DNA channel.
-
-    Parameters
-    ----------
-    stack : ImageStack
-        A channel in which nuclei are bright on a dark background, observed or predicted.
-    nucleus_um : float
-        Typical diameter of a nucleus in micrometres.
-
-    Returns
-    -------
-    estimate : SizeEstimate or None
-        None where no nuclei are seen.
-
-    Raises
-    ------
-    ImageError
-        If *nucleus_um* is no positive number.
-
-    Examples
-    --------
-    >>> estimate(ImageStack(np.zeros((64, 64)))) is None
-    True
-    """
-    if not (math.isfinite(nucleus_um) and nucleus_um > 0):
-        raise ImageError(f"A nucleus of {nucleus_um} um can't be; give its diameter in micrometres, e.g. 12.")
-    diameters = _blob_diameters(stack.voxels)
-    if len(diameters) < 3:
-        return None
-    typical = float(np.median(diameters))
-    low, high = (edge / NUCLEUS_UM * nucleus_um / typical for edge in _NUCLEUS_RANGE_UM)
-    return SizeEstimate(
-        float(f"{nucleus_um / typical:.2g}"),
-        float(f"{low:.2g}"),
-        float(f"{high:.2g}"),
-        f"{len(diameters)} nuclei of {typical:.0f} pixels, taken to be {nucleus_um:g} um across; cells "
-        "differ, so this "
-        "is a guess",
-    )
-
-
-def _blob_diameters(voxels: npt.NDArray[np.generic]) -> npt.NDArray[np.float64]:
-    """Equivalent diameters in pixels of the compact bright objects of a projection."""
-    plane = np.nan_to_num(voxels.astype(np.float32))
-    plane = plane.max(axis=0) if plane.ndim == 3 else plane
-    step = max(1, max(plane.shape) // 1024)
-    plane = ndimage.gaussian_filter(plane[::step, ::step], 1.5)
-    low, high = np.percentile(plane, (20, 99.5))
-    if high <= low:
-        return np.zeros(0)
-    labels, count = ndimage.label(ndimage.binary_opening(plane > low + 0.35 * (high - low), iterations=2))
-    if count == 0:
-        return np.zeros(0)
-    dark = plane[labels == 0]
-    level = float(np.median(dark))
-    noise = 1.4826 * float(np.median(np.abs(dark - level)))
-    if float(np.median(plane[labels > 0])) - level < _STANDS_OUT * noise:
-        return np.zeros(0)  # grain, as of noise or of transmitted light: no nuclei
-    areas = ndimage.sum_labels(np.ones_like(labels), labels, np.arange(1, count + 1))
-    boxes = [(s[0].stop - s[0].start, s[1].stop - s[1].start) for s in ndimage.find_objects(labels)]
-    # A single nucleus is round and solid; clumps and cut-off ones are neither.
-    good = [
-        area > 80 and max(box) < 1.8 * min(box) and area > 0.6 * box[0] * box[1] and area < 0.2 * plane.size
-        for area, box in zip(areas, boxes, strict=True)
-    ]
-    return step * np.sqrt(4 / np.pi * areas[np.array(good, dtype=bool)])
