@@ -30,6 +30,8 @@ from labelfree_core.inference.options import Estimate, PredictOptions
 from labelfree_core.inference.prediction import Prediction
 from labelfree_core.inference.service import PredictionService
 from labelfree_core.models.store import ModelEntry, list_models
+from labelfree_core.reports.doctor import pictures
+from labelfree_core.reports.sheet import Tile
 from pages.components.session import Opened, Session
 
 # As a microscopist merges them, and apart for the colour-blind.
@@ -132,6 +134,19 @@ def findings(opened: Opened) -> tuple[Finding, ...]:
     if opened.transmitted is None:
         return ()
     return _findings(opened.key, opened.modality, stack(opened, opened.transmitted))
+
+
+@st.cache_resource(show_spinner=False, scope="session", max_entries=4)
+def _finding_pictures(key: str, _stack: ImageStack, _found: tuple[Finding, ...]) -> dict[str, Tile]:
+    return pictures(_stack, _found)
+
+
+def finding_pictures(opened: Opened) -> dict[str, Tile]:
+    """Return pictures of what the file doctor found, by the name of the finding."""
+    if opened.transmitted is None:
+        return {}
+    light = stack(opened, opened.transmitted)
+    return _finding_pictures(f"{opened.key}|{opened.modality}", light, findings(opened))
 
 
 def voxel_finding(opened: Opened, entry: ModelEntry) -> Finding | None:

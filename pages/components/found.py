@@ -8,6 +8,7 @@ import streamlit as st
 
 from labelfree_core.analysis.published import PUBLISHED_R
 from labelfree_core.errors import LabelFreeError
+from labelfree_core.images.names import ChannelRole
 from pages.components import cached, opening, sizing, words
 from pages.components.session import Opened, Session
 
@@ -37,7 +38,7 @@ def show(work: Session) -> None:
             st.info("Say which channel is transmitted light; then it can be examined.")
             return
         try:
-            words.show_findings(cached.findings(image))
+            words.show_findings(cached.findings(image), cached.finding_pictures(image))
         except LabelFreeError as problem:
             st.error(str(problem))
 
@@ -78,11 +79,31 @@ def _channel(work: Session, image: Opened, number: int) -> None:
         options,
         options.index(now),
         key=f"role-{image.digest[:12]}-{number}-{now}",
-        help=f"Proposed because {roles[number].reason}." if number in roles else None,
     )
+    st.caption(_because(image, roles.get(number), now))
     if chosen != now:
         _give_role(work, image, number, str(chosen))
         st.rerun()
+
+
+def _because(image: Opened, role: ChannelRole | None, now: str) -> str:
+    """Say why a channel is taken for what it is taken for, and how sure that is."""
+    if role is None:
+        return ""
+    proposed = _proposed(image, role)
+    if now != proposed and image.sample and proposed == opening.OTHER_STAIN:
+        return "Said by the sample's description."
+    if now != proposed:
+        return ":material/history: As you said."
+    if not role.confidence:
+        return words.plain(f"Not known: {role.reason}.")
+    return words.plain(f"{words.sure(role.confidence)}: {role.reason}.")
+
+
+def _proposed(image: Opened, role: ChannelRole) -> str:
+    if role.index == image.proposal.transmitted_channel.value:
+        return INPUT
+    return opening.stain_of(role.role, role.structure) or NOTHING
 
 
 def _give_role(work: Session, image: Opened, number: int, role: str) -> None:
@@ -112,7 +133,8 @@ def _colour(work: Session, image: Opened) -> None:
 def _axes(work: Session, image: Opened) -> None:
     letters = [axis for axis, length in zip(image.axes, image.file.shape, strict=True) if length > 1]
     free = [axis for axis in letters if axis not in "YXS"]
-    st.caption(words.plain(image.proposal.axes.reason))
+    axes = image.proposal.axes
+    st.caption(f"Axes: {words.plain(axes.reason)} ({words.plain(words.sure(axes.confidence).lower())})")
     if free:
         _axis_meaning(work, image, free)
     times = image.sizes.get("T", 1)

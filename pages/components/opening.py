@@ -12,6 +12,7 @@ from labelfree_core.errors import ImageError
 from labelfree_core.images import samples
 from labelfree_core.images.proposal import propose
 from labelfree_core.images.reading import ImageFile, open_image
+from labelfree_core.images.voxelsize import plausible
 from labelfree_core.settings import Settings
 from pages.components.session import Kind, Opened, Session
 
@@ -26,7 +27,7 @@ def open_path(work: Session, path: Path, name: str, *, sample: str = "") -> Open
     """Open a file by its headers, and take its proposals, or what this person said about the like before."""
     file = open_image(path, name=name)
     found = propose(file)
-    stains = tuple(_stain(role.role, role.structure) for role in found.roles)
+    stains = tuple(stain_of(role.role, role.structure) for role in found.roles)
     stains = _named(stains, sample)
     transmitted = found.transmitted_channel.value
     size = found.voxel_size_um.value
@@ -36,8 +37,9 @@ def open_path(work: Session, path: Path, name: str, *, sample: str = "") -> Open
         recalled = known != (axes, transmitted, stains)
         axes, transmitted, stains = known
         if axes != found.axes.value:
-            long = dict(zip(axes, file.shape, strict=True)).get("Z", 1) > 1
-            size = file.voxel_size_um.for_axes("ZYX" if long else "YX")
+            size = file.voxel_size_um.for_axes("ZYX"[-_size_axes(file, axes) :])
+    typed = work.remembered_sizes.get(Kind.of(file))
+    again = typed is not None and _lacks_size(file, axes) and len(typed) == _size_axes(file, axes)
     return Opened(
         file=file,
         digest=file.sha256,
@@ -45,10 +47,22 @@ def open_path(work: Session, path: Path, name: str, *, sample: str = "") -> Open
         proposal=found,
         transmitted=transmitted if isinstance(transmitted, int) else None,
         stains=stains,
-        voxel_size_um=size if isinstance(size, tuple) else None,
+        voxel_size_um=typed if again else size if isinstance(size, tuple) else None,
         sample=sample,
         recalled=recalled,
+        size_recalled=again,
     )
+
+
+def _size_axes(file: ImageFile, axes: str) -> int:
+    """Count the axes that have a size: three in a z-stack."""
+    return 3 if dict(zip(axes, file.shape, strict=True)).get("Z", 1) > 1 else 2
+
+
+def _lacks_size(file: ImageFile, axes: str) -> bool:
+    """Whether a file gives no voxel size, or one that can hardly be."""
+    stated = file.voxel_size_um.for_axes("ZYX"[-_size_axes(file, axes) :])
+    return stated is None or bool(plausible(stated))
 
 
 def _channels(file: ImageFile, axes: str) -> int:
@@ -121,7 +135,8 @@ def _named(stains: tuple[str, ...], sample: str) -> tuple[str, ...]:
     return tuple(rest.pop(0) if stain == OTHER_STAIN and rest else stain for stain in stains)
 
 
-def _stain(role: str, structure: str) -> str:
+def stain_of(role: str, structure: str) -> str:
+    """Word for what a channel shows, as the pages keep it; empty where it is no stain."""
     if role == "stain":
         return structure or OTHER_STAIN
     if role == "segmentation":

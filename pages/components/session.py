@@ -35,7 +35,8 @@ class Opened:
     ``transmitted`` is the channel that goes into the network, -1 for the luminance of a colour image, None
     where nobody knows yet. ``stains`` has one word for each channel: what its stain shows, ``""`` where the
     channel is no stain. ``voxel_size_um`` is (z, y, x) or (y, x); None where nobody knows yet.
-    ``recalled`` says that axes and channels are what the person said about the last file of this kind.
+    ``recalled`` says that axes and channels are what the person said about the last file of this kind,
+    ``size_recalled`` the same of a voxel size that the file itself does not give.
     """
 
     file: ImageFile
@@ -48,6 +49,7 @@ class Opened:
     time: int = 0
     sample: str = ""
     recalled: bool = False
+    size_recalled: bool = False
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -176,6 +178,7 @@ class Session:
     guessed_sizes: dict[str, SizeEstimate] = field(default_factory=dict)
     thresholds: dict[str, float] = field(default_factory=dict)
     remembered: dict[Kind, Corrected] = field(default_factory=dict)
+    remembered_sizes: dict[Kind, tuple[float, ...]] = field(default_factory=dict)
     uploads: int = 0
     open_problem: str = ""
     fetches: dict[str, Future[Path]] = field(default_factory=dict)
@@ -251,6 +254,13 @@ class Session:
         self.image = replace(self.image, **changes)  # type: ignore[arg-type]
         image = self.image
         self.remembered[Kind.of(image.file)] = Corrected(image.axes, image.transmitted, image.stains)
+
+    def type_size(self, size_um: tuple[float, ...]) -> None:
+        """Take a typed voxel size, for files of the same kind too where they give none that could be."""
+        if self.image is None:
+            return
+        self.correct(voxel_size_um=size_um, size_recalled=False)
+        self.remembered_sizes[Kind.of(self.image.file)] = size_um
 
 
 def current() -> Session:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from labelfree_core.errors import LabelFreeError
-from labelfree_core.images.stack import ImageStack
-from labelfree_core.images.voxelsize import SizeEstimate, estimate, plausible
+from labelfree_core.images.sizeguess import SizeEstimate, estimate_from
+from labelfree_core.images.voxelsize import plausible
 from pages.components import cached, opening, words
 from pages.components.session import Opened, Session
 
@@ -18,7 +18,12 @@ def voxel_size(work: Session, image: Opened) -> None:
     names = "ZYX" if image.is_stack else "YX"
     known = _known(work, image, names)
     guessed = work.guessed_sizes.get(image.digest)
-    if guessed is None:
+    if guessed is None and image.size_recalled:
+        st.caption(
+            ":material/history: Voxel size: as you typed for the last file of this kind. Another objective "
+            "has another size."
+        )
+    elif guessed is None:
         st.caption(f"Voxel size: {words.plain(image.proposal.voxel_size_um.reason)}")
     else:
         st.caption(f":orange[:material/straighten:] Pixel size: an estimate. {words.plain(guessed.reason)}.")
@@ -38,9 +43,14 @@ def voxel_size(work: Session, image: Opened) -> None:
     if len(size) == len(names) and (image.voxel_size_um is None or not _same(size, image.voxel_size_um)):
         if guessed is not None and not _same(size[-2:], (guessed.pixel_um,) * 2):
             del work.guessed_sizes[image.digest]  # what a person types is no estimate any more
-        work.correct(voxel_size_um=size)
+        if image.digest in work.guessed_sizes:
+            work.correct(voxel_size_um=size)
+        else:
+            work.type_size(size)
         st.rerun()
     doubt = plausible(size) if len(size) == len(names) else "missing"
+    if len(size) == len(names) and doubt:
+        st.warning(f"Is that right? {words.sentence(doubt)}. Type the size from the microscope's settings.")
     if guessed is None and doubt:
         _offer(work, image)
     if len(size) < len(names):
@@ -93,10 +103,8 @@ def _offer(work: Session, image: Opened) -> None:
 
 @st.cache_resource(show_spinner="Looking at the nuclei …", scope="session", max_entries=8)
 def _estimate(key: str, channel: int, _image: Opened) -> SizeEstimate | None:
-    stack = cached.stack(_image, channel)
-    if opening.SEGMENTATION in _image.stains[channel]:  # the numbers of labels are no brightness
-        stack = ImageStack(stack.voxels != 0, stack.voxel_size_um, stack.origin)
-    return estimate(stack)
+    painted = opening.SEGMENTATION in _image.stains[channel]
+    return estimate_from(cached.stack(_image, channel), painted=painted)
 
 
 def _same(first: tuple[float, ...], second: tuple[float, ...]) -> bool:

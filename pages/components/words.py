@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from labelfree_core.images.health import Finding
 
+if TYPE_CHECKING:
+    from labelfree_core.reports.sheet import Tile
+
 ICONS = {"severe": ":red[:material/error:]", "warning": ":orange[:material/warning:]"}
 ICONS |= {"note": ":blue[:material/info:]", "ok": ":green[:material/check_circle:]"}
+
+PICTURE_PX = 420
 
 
 def duration(seconds: float) -> str:
@@ -44,18 +50,49 @@ def micrometres(sizes: Sequence[float] | None) -> str:
     return "not stated" if sizes is None else " × ".join(f"{size:.3g}" for size in sizes) + " µm"
 
 
+def sure(confidence: float) -> str:
+    """
+    Say how sure a proposal is.
+
+    >>> sure(0.95), sure(0.7), sure(0.5)
+    ('Sure (95%)', 'Likely (70%)', 'A guess (50%)')
+    """
+    word = "Sure" if confidence >= 0.9 else "Likely" if confidence > 0.55 else "A guess"
+    return f"{word} ({confidence:.0%})"
+
+
+def sentence(text: str) -> str:
+    """
+    Begin with a capital, escaped for Markdown; what ends it is left to the page.
+
+    >>> sentence("planes are missing")
+    'Planes are missing'
+    """
+    return plain(text[:1].upper() + text[1:])
+
+
 def plain(text: str) -> str:
     """Escape what Markdown would read as markup (names come from files), and write um as µm."""
     text = re.sub(r"(?<=\d) um\b", " µm", text)
     return "".join(f"\\{letter}" if letter in "\\`*_{}[]()#+!|<>~:$^" else letter for letter in text)
 
 
-def show_findings(found: Sequence[Finding]) -> None:
-    """Show what the file doctor found, the worst first, and what is in order in one line."""
-    order = list(ICONS)
+def show_findings(found: Sequence[Finding], pictures: Mapping[str, Tile] | None = None) -> None:
+    """Show what the file doctor found, the worst first, with its picture; what is in order in one line."""
+    order, drawn = list(ICONS), pictures or {}
     good = [finding for finding in found if finding.level == "ok"]
     for finding in sorted((f for f in found if f.level != "ok"), key=lambda f: order.index(f.level)):
         rest = f"{plain(finding.effect)} {plain(finding.advice)}"
         st.markdown(f"{ICONS[finding.level]} **{plain(finding.what)}** {rest}")
+        _picture(drawn.get(finding.name), finding.name)
     if good:
         st.caption(f"{ICONS['ok']} In order: " + ", ".join(plain(finding.name) for finding in good) + ".")
+    for finding in good:
+        if finding.name in drawn:
+            with st.expander(plain(finding.what), icon=":material/image_search:"):
+                _picture(drawn[finding.name], finding.name)
+
+
+def _picture(tile: Tile | None, name: str) -> None:
+    if tile is not None:
+        st.image(tile.picture, caption=plain(tile.caption), width=PICTURE_PX, alt=f"{name}: {tile.caption}")

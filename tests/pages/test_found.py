@@ -155,6 +155,47 @@ def test_a_corrected_region_is_used_for_the_next_file_of_the_kind(open_app: Open
         assert work.region_of(1) is None
 
 
+def test_every_channel_says_why_it_is_taken_for_what_and_how_sure_that_is(open_app: Open) -> None:
+    app = open_app()
+    upload(app, "a.ome.tif", {"Bright_100": light(), "": nuclei()}, (0.3, 0.3, 0.3))
+    text = words(app)
+    assert "its name is 'Bright\\_100'" in text
+    assert "Sure \\(95%\\)" in text
+    assert "a dark background with few bright places, as fluorescence gives" in text
+    app = next(box for box in app.selectbox if box.label.startswith("1:")).set_value("lamin B1").run()
+    assert ":material/history: As you said." in words(app)
+
+
+def test_a_size_that_can_hardly_be_is_questioned_when_it_is_typed(open_app: Open) -> None:
+    app = open_app()
+    upload(app, "a.ome.tif", {"Bright_100": light()}, (0.3, 0.3, 0.3))
+    assert "Is that right?" not in words(app)
+    for axis in "YX":
+        app = next(box for box in app.number_input if box.label == f"{axis} (µm)").set_value(108.0).run()
+    assert "if the number is in nm, it is 0.108 µm" in words(app)
+
+
+def test_a_typed_size_is_used_for_the_next_file_of_the_kind_that_gives_none(open_app: Open) -> None:
+    app = open_app()
+    upload(app, "a.ome.tif", {"Bright_100": light()}, None)
+    for axis, size in zip("ZYX", (0.5, 0.65, 0.65), strict=True):
+        app = next(box for box in app.number_input if box.label == f"{axis} (µm)").set_value(size).run()
+    second = upload(app, "b.ome.tif", {"Bright_100": light(1)}, None)
+    assert second.voxel_size_um == (0.5, 0.65, 0.65)
+    assert "Voxel size: as you typed for the last file of this kind" in words(app)
+    third = upload(app, "c.ome.tif", {"Bright_100": light(2)}, (0.3, 0.3, 0.3))
+    assert third.voxel_size_um == (0.3, 0.3, 0.3)
+    assert "as you typed" not in words(app)
+
+
+def test_what_the_doctor_found_has_a_picture(open_app: Open) -> None:
+    app = open_app()
+    shown = np.minimum(light(), 9050)
+    upload(app, "a.ome.tif", {"Bright_100": shown}, (0.3, 0.3, 0.3))
+    captions = [image.caption for element in app.get("image") for image in element.proto.imgs]
+    assert any("In orange\\: cut off, 4" in caption for caption in captions)
+
+
 def test_an_estimate_is_a_guess_with_a_range() -> None:
     from labelfree_core.images.voxelsize import estimate
 
