@@ -41,13 +41,15 @@ class Phantom:
     """
     Cells before any microscope.
 
-    ``index`` is the refractive index (Z, Y, X), ``dyes`` the relative concentration of each stain of
+    ``index`` is the refractive index (Z, Y, X), ``loss`` the light lost in a voxel (1 on average in living
+    cells, 0 in the medium), ``dyes`` the relative concentration of each stain of
     :data:`STRUCTURES`, ``cell_labels`` and ``nucleus_labels`` number the cells and ``stages`` names the
     stage of division of each (empty = interphase); ``base_um`` is the height of the glass.
     """
 
     grid: Grid
     index: Volume
+    loss: Volume
     dyes: dict[str, Volume]
     cell_labels: npt.NDArray[np.int32]
     nucleus_labels: npt.NDArray[np.int32]
@@ -190,6 +192,16 @@ def _refraction(
     return index
 
 
+def _lost(rng: np.random.Generator, grid: Grid, body: Volume, litter: Volume) -> Volume:
+    """Light lost to what is smaller than a voxel: uneven over 1 to 4 um, and in nuclei as around them."""
+    texture = np.float32(0.83) * smooth_noise(rng, grid, 1.2) + np.float32(0.55) * smooth_noise(
+        rng, grid, 3.0
+    )
+    # 0.77 is the mean of a normal variate plus 0.6, cut at 0.
+    cells = body * np.clip(texture + np.float32(0.6), 0, None) / np.float32(0.77)
+    return cells + np.clip(litter, 0, None) / np.float32(0.03)
+
+
 def grow(rng: np.random.Generator, grid: Grid, recipe: Recipe) -> Phantom:
     """
     Grow one field of cells.
@@ -222,12 +234,9 @@ def grow(rng: np.random.Generator, grid: Grid, recipe: Recipe) -> Phantom:
     stains["DNA"] = stains["DNA"] + fragments
     # Overlapping dots add up; nothing in a cell is denser than fat.
     index = np.float32(MEDIUM_INDEX) + np.clip(index + extra + litter, -0.02, 0.13)
+    dyes = {name: stains[name].astype(np.float32) for name in STRUCTURES}
+    stages = tuple(cell.stage for cell in cells)
+    loss = _lost(rng, grid, body, litter)
     return Phantom(
-        grid,
-        index.astype(np.float32),
-        {k: stains[k].astype(np.float32) for k in STRUCTURES},
-        land.labels,
-        nuclei.labels,
-        tuple(cell.stage for cell in cells),
-        land.base_um,
+        grid, index.astype(np.float32), loss, dyes, land.labels, nuclei.labels, stages, land.base_um
     )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import itertools
+from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -13,10 +15,15 @@ from labelfree_core.errors import LabelFreeError
 from labelfree_core.simulation.cells import MEDIUM_INDEX
 from labelfree_core.simulation.fields import Volume
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 MODES = ("bright-field", "phase contrast", "DIC")
 Kernel = npt.NDArray[np.complex64]
 # Points of a transfer function across; its kernel spans this many voxels and is embedded in the whole field.
 _ACROSS = 64
+# Behind a pinhole next to no light comes from further away than half of this; without one it does.
+_CONFOCAL_UM = 9.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +34,8 @@ class Transmitted:
     ``mode`` one of :data:`MODES`, ``na`` of the objective and ``na_condenser``, ``wavelength_um`` in
     vacuum, ``spherical_waves`` of primary spherical aberration at the pupil's edge, ``tilt`` of the
     illumination in radians, ``shear_um`` and ``bias`` (radians) of DIC, ``angle`` of tilt and shear,
-    ``absorption`` of the cells as a share of their phase.
+    ``absorption`` the imaginary refractive index of living cells on average: what they absorb and, far more,
+    what structures smaller than a voxel scatter past the objective.
     """
 
     mode: str = "bright-field"
@@ -39,7 +47,7 @@ class Transmitted:
     shear_um: float = 0.25
     bias: float = 1.2
     angle: float = 0.7
-    absorption: float = 0.02
+    absorption: float = 0.0005
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:
@@ -67,6 +75,30 @@ def _fine(
     return fine, size_um[0] / factor_z, size_um[1] / factor
 
 
+def _pupils(fyy: Tensor, fxx: Tensor, light: Transmitted, na: float) -> tuple[Tensor, Tensor]:
+    """Amplitude of the lamp in the condenser's pupil, and what the objective's pupil does to the light."""
+    import torch
+    from waveorder import optics
+
+    radial = torch.sqrt(fyy**2 + fxx**2)
+    lamp = optics.generate_tilted_pupil(
+        fxx, fyy, light.na_condenser, light.wavelength_um, MEDIUM_INDEX, light.tilt, light.angle
+    )
+    rho = radial * light.wavelength_um / na
+    phase = 2 * np.pi * light.spherical_waves * (6 * rho**4 - 6 * rho**2 + 1)
+    pupil = optics.generate_pupil(radial, na, light.wavelength_um) * torch.exp(1j * phase)
+    if light.mode == "phase contrast":
+        ring = light.wavelength_um * radial / light.na_condenser
+        lamp = ((ring > 0.82) & (ring < 1.0)).to(torch.float32)
+        plate = (ring > 0.76) & (ring < 1.06)
+        quarter_wave = 0.4 * torch.exp(torch.tensor(-0.5j * np.pi))
+        pupil = pupil * torch.where(plate, quarter_wave, torch.tensor(1.0 + 0j))
+    elif light.mode == "DIC":
+        along = fyy * np.sin(light.angle) + fxx * np.cos(light.angle)
+        pupil = pupil * torch.sin(light.bias / 2 + np.pi * light.shear_um * along)
+    return lamp, pupil.to(torch.complex64)
+
+
 @lru_cache(maxsize=8)
 def _transmitted_kernel(
     depth: int, size_um: tuple[float, float, float], light: Transmitted
@@ -86,40 +118,35 @@ def _transmitted_kernel(
     heights = torch.fft.ifftshift((torch.arange(fine[0]) - fine[0] // 2) * z_um)
     in_medium = light.wavelength_um / MEDIUM_INDEX
     na = min(light.na, 0.98 * MEDIUM_INDEX)
-    pupil = optics.generate_pupil(radial, na, light.wavelength_um)
-    travel = optics.generate_propagation_kernel(radial, pupil, in_medium, heights)
-    green = optics.generate_greens_function_z(radial, pupil, in_medium, heights, axially_even=False)
-    lamp = optics.generate_tilted_pupil(
-        fxx, fyy, light.na_condenser, light.wavelength_um, MEDIUM_INDEX, light.tilt, light.angle
-    )
-    rho = radial * light.wavelength_um / na
-    phase = 2 * np.pi * light.spherical_waves * (6 * rho**4 - 6 * rho**2 + 1)
-    pupil = pupil * torch.exp(1j * phase)
-    if light.mode == "phase contrast":
-        ring = light.wavelength_um * radial / light.na_condenser
-        lamp = ((ring > 0.82) & (ring < 1.0)).to(torch.float32)
-        plate = (ring > 0.76) & (ring < 1.06)
-        pupil = pupil * torch.where(
-            plate, 0.4 * torch.exp(torch.tensor(-0.5j * np.pi)), torch.tensor(1.0 + 0j)
-        )
-    elif light.mode == "DIC":
-        along = fyy * np.sin(light.angle) + fxx * np.cos(light.angle)
-        pupil = pupil * torch.sin(light.bias / 2 + np.pi * light.shear_um * along)
+    aperture = optics.generate_pupil(radial, na, light.wavelength_um)
+    travel = optics.generate_propagation_kernel(radial, aperture, in_medium, heights)
+    green = optics.generate_greens_function_z(radial, aperture, in_medium, heights, axially_even=False)
+    lamp, pupil = _pupils(fyy, fxx, light, na)
     phase_tf, loss_tf = optics.compute_weak_object_transfer_function_3D(
-        lamp, lamp, pupil.to(torch.complex64), travel, green, z_um
+        lamp, lamp, pupil, travel, green, z_um
     )
     return tuple(
         sampling.nd_fourier_central_cuboid(t, shape).numpy().astype(np.complex64) for t in (phase_tf, loss_tf)
     )
 
 
+def _support(depth: int, size_um: tuple[float, float, float], pinhole_um: float) -> tuple[int, int]:
+    """Voxels (z, yx) on which the transfer function of a stain is computed: fewer behind a pinhole."""
+    if not pinhole_um:
+        return depth, _ACROSS
+    planes, across = (2 * int(np.ceil(_CONFOCAL_UM / (2 * size))) for size in size_um[:2])
+    return min(depth, planes), min(across, _ACROSS)
+
+
 @lru_cache(maxsize=12)
-def _fluorescence_kernel(depth: int, size_um: tuple[float, float, float], light: Fluorescence) -> Kernel:
-    """Transfer function of a stain, shape (depth, 64, 64)."""
+def _fluorescence_kernel(
+    support: tuple[int, int], size_um: tuple[float, float, float], light: Fluorescence
+) -> Kernel:
+    """Transfer function of a stain on a *support* of (z, yx) voxels."""
     from waveorder.models import isotropic_fluorescent_thick_3d
 
     return isotropic_fluorescent_thick_3d.calculate_transfer_function(
-        (depth, _ACROSS, _ACROSS),
+        (support[0], support[1], support[1]),
         size_um[1],
         size_um[0],
         light.wavelength_um,
@@ -130,21 +157,32 @@ def _fluorescence_kernel(depth: int, size_um: tuple[float, float, float], light:
     ).numpy()
 
 
+def _halves(small: int, wide: int) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+    """Where the two halves of a kernel around its first voxel lie, in itself and in a wider field."""
+    size = min(small, wide)
+    ahead, behind = size - size // 2, size // 2
+    return (slice(0, ahead), slice(0, ahead)), (slice(small - behind, None), slice(wide - behind, None))
+
+
 def _through(volume: Volume, kernel: Kernel) -> Volume:
     """Apply a transfer function given on a small field to a larger one, by its kernel in space."""
     small = fft.ifftn(kernel, axes=(0, 1, 2)).real.astype(np.float32)
-    wide = np.zeros((small.shape[0], *volume.shape[1:]), np.float32)
-    half_y, half_x = (min(_ACROSS, n) // 2 for n in volume.shape[1:])
-    for ys in (slice(0, half_y), slice(-half_y, None)):
-        for xs in (slice(0, half_x), slice(-half_x, None)):
-            wide[:, ys, xs] = small[:, ys, xs]
+    wide = np.zeros(volume.shape, np.float32)
+    for z, y, x in itertools.product(*(_halves(*n) for n in zip(small.shape, wide.shape, strict=True))):
+        wide[z[1], y[1], x[1]] = small[z[0], y[0], x[0]]
     spectrum = fft.rfftn(volume) * fft.rfftn(wide)
     return fft.irfftn(spectrum, s=volume.shape).astype(np.float32)
 
 
-def transmit(index: Volume, voxel_size_um: tuple[float, float, float], light: Transmitted) -> Volume:
+def transmit(
+    index: Volume,
+    voxel_size_um: tuple[float, float, float],
+    light: Transmitted,
+    *,
+    loss: Volume | None = None,
+) -> Volume:
     """
-    Image a refractive index by partially coherent transmitted light (weak objects).
+    Image cells by partially coherent transmitted light (weak objects).
 
     Parameters
     ----------
@@ -154,6 +192,8 @@ def transmit(index: Volume, voxel_size_um: tuple[float, float, float], light: Tr
         (z, y, x), y and x equal.
     light : Transmitted
         The microscope.
+    loss : float32 array, shape (Z, Y, X), or None
+        Light lost in each voxel, in units of ``light.absorption``; None for none.
 
     Returns
     -------
@@ -164,11 +204,14 @@ def transmit(index: Volume, voxel_size_um: tuple[float, float, float], light: Tr
     ----------
     .. [1] Streibl (1985), J. Opt. Soc. Am. A 2:121; Soto et al. (2017), Opt. Express 25:15699.
     """
-    wave = 2 * np.pi / light.wavelength_um
-    potential = (index**2 - np.float32(MEDIUM_INDEX**2)) * np.float32(wave**2)
+    wave = np.float32((2 * np.pi / light.wavelength_um) ** 2)
     phase_tf, loss_tf = _transmitted_kernel(index.shape[0], voxel_size_um, light)
-    kernel = phase_tf + np.float32(light.absorption) * loss_tf
-    return np.clip(1 + _through(potential, kernel), 0.02, None).astype(np.float32)
+    light_change = _through((index**2 - np.float32(MEDIUM_INDEX**2)) * wave, phase_tf)
+    if loss is not None and light.absorption:
+        # Of the index squared; in the library's sign a positive imaginary part would give light.
+        lost = np.float32(2 * MEDIUM_INDEX * light.absorption) * wave * loss
+        light_change -= _through(lost, loss_tf)
+    return np.clip(1 + light_change, 0.02, None).astype(np.float32)
 
 
 def fluoresce(dye: Volume, voxel_size_um: tuple[float, float, float], light: Fluorescence) -> Volume:
@@ -188,25 +231,26 @@ def fluoresce(dye: Volume, voxel_size_um: tuple[float, float, float], light: Flu
     -------
     intensity : float32 array, shape (Z, Y, X)
     """
-    kernel = _fluorescence_kernel(dye.shape[0], voxel_size_um, light)
+    support = _support(dye.shape[0], voxel_size_um, light.pinhole_um)
+    kernel = _fluorescence_kernel(support, voxel_size_um, light)
     return np.clip(_through(dye, kernel / kernel[0, 0, 0]), 0, None).astype(np.float32)
 
 
 def draw_light(rng: np.random.Generator, mode: str, hard: bool) -> Transmitted:
-    """Draw a microscope from the range of real ones; *hard* allows strong aberration and oblique light."""
+    """
+    Draw a microscope; *hard* allows strong aberration and oblique light.
+
+    Objective, lamp, aberration and tilt have the ranges of real microscopes. Condenser and absorption are a
+    fit to the spectra and the likeness of planes of real stacks; docs/simulation.md says what it stands for.
+    """
     stray = 2.5 if hard else 1.0
     return Transmitted(
         mode=mode,
         na=float(rng.uniform(0.95, 1.25)),
-        na_condenser=float(rng.uniform(0.35, 0.6)),
+        na_condenser=float(rng.uniform(0.45, 0.55)),
         wavelength_um=float(rng.uniform(0.53, 0.66)),
         spherical_waves=float(stray * rng.normal(0, 0.06)),
         tilt=float(abs(stray * rng.normal(0, 0.03))),
         angle=float(rng.uniform(0, 2 * np.pi)),
-        absorption=float(rng.uniform(0.0, 0.05)),
+        absorption=float(rng.uniform(0.0004, 0.0006)),
     )
-
-
-def at_magnification(light: Transmitted, *, na: float, na_condenser: float) -> Transmitted:
-    """Return the same microscope with another objective and condenser."""
-    return replace(light, na=na, na_condenser=na_condenser)

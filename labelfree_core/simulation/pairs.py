@@ -17,9 +17,8 @@ from labelfree_core.images.writing import write_channels
 from labelfree_core.simulation.cells import STRUCTURES
 from labelfree_core.simulation.scene import KINDS, SceneSettings, simulate
 
-# Differences of refractive index are drawn this much stronger: as measured on real stacks, the contrast of
-# scenes as they are drawn is too low by almost half, and weak-object optics are linear in it.
-_CONTRAST = 1.1, 2.1
+# Around the default of scenes: files are stretched by their sources, each by its own factor.
+_CONTRAST = 1.0, 1.8
 # Held-out scenes have seeds of their own, far from those of training.
 _FIRST_TRAIN, _FIRST_HELD_OUT = 1_000, 9_000_000
 # What the models that ship predict in z-stacks.

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from labelfree_core.errors import LabelFreeError
-from labelfree_core.simulation.cells import MEDIUM_INDEX, STRUCTURES, Phantom, Recipe, grow
+from labelfree_core.simulation.cells import STRUCTURES, Phantom, Recipe, grow
 from labelfree_core.simulation.degrade import Camera, Counts, Stray, draw_camera, expose, light_faults
 from labelfree_core.simulation.fields import Grid, Volume
 from labelfree_core.simulation.optics import Fluorescence, Transmitted, draw_light, fluoresce, transmit
@@ -26,7 +26,8 @@ class SceneSettings:
     ``kind`` one of :data:`KINDS`, ``shape`` (Z, Y, X) of the images, ``voxel_size_um`` (z, y, x), ``mode``
     of the transmitted light, ``stains`` to image, ``bits`` 8 or 16, ``margin`` voxels (z, y, x) grown
     around the images so that out-of-focus light is right, ``light`` a microscope instead of a drawn one,
-    ``contrast`` the factor on all differences of refractive index from the medium.
+    ``contrast`` the factor on the contrast of the transmitted light: 1 is what the optics give, the default
+    fits the real stacks of docs/simulation.md, which their source had stretched.
     """
 
     kind: str = "colony"
@@ -37,7 +38,7 @@ class SceneSettings:
     bits: int = 16
     margin: tuple[int, int, int] = (7, 12, 12)
     light: Transmitted | None = None
-    contrast: float = 1.0
+    contrast: float = 1.35
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -53,6 +54,10 @@ class SceneSettings:
             raise LabelFreeError(
                 f"A scene of {self.shape} voxels can't be simulated; give (Z, Y, X) with Y and X of at "
                 "least 32 and at most 64 million voxels in all."
+            )
+        if not 0.05 <= self.contrast <= 20:
+            raise LabelFreeError(
+                f"A contrast of {self.contrast} is no microscope's; give 0.05 to 20, 1 as is."
             )
         unknown = [stain for stain in self.stains if stain not in STRUCTURES]
         if unknown:
@@ -92,6 +97,25 @@ class Scene:
     def provenance(self) -> dict[str, object]:
         """Return all that made the scene, ready for JSON."""
         return {"simulated": True, "seed": self.seed, "settings": asdict(self.settings), **self.drawn}
+
+
+@dataclass(frozen=True, slots=True)
+class _Microscope:
+    """What takes the images of one scene; they lie *up* planes above the middle of what was grown."""
+
+    light: Transmitted
+    stray: Stray
+    up: int
+    fluorescence: Fluorescence
+
+    def described(self) -> dict[str, object]:
+        """Return its parts, ready for JSON."""
+        return {
+            "light": asdict(self.light),
+            "stray": asdict(self.stray),
+            "defocus_planes": self.up,
+            "fluorescence": asdict(self.fluorescence),
+        }
 
 
 def draw_recipe(rng: np.random.Generator, settings: SceneSettings) -> Recipe:
@@ -136,11 +160,12 @@ def _stain_light(rng: np.random.Generator, given: Transmitted | None) -> Fluores
     return Fluorescence(na=na, pinhole_um=float(rng.choice([0.0, 0.25, 0.4], p=[0.15, 0.5, 0.35])))
 
 
-def _contrasted(index: Volume, contrast: float) -> Volume:
-    if contrast == 1:  # the very same values, not rounded ones
-        return index
-    medium = np.float32(MEDIUM_INDEX)
-    return medium + np.float32(contrast) * (index - medium)
+def _draw_microscope(rng: np.random.Generator, settings: SceneSettings) -> _Microscope:
+    hard = settings.kind == "hard"
+    light = draw_light(rng, settings.mode, hard) if settings.light is None else settings.light
+    stray, up = _faults(rng, hard), _defocus(rng, hard)
+    fluorescence = _stain_light(rng, settings.light)
+    return _Microscope(light, stray, up, fluorescence)
 
 
 def _crop(volume: npt.NDArray, settings: SceneSettings, up: int) -> npt.NDArray:
@@ -179,31 +204,32 @@ def simulate(seed: int, settings: SceneSettings | None = None) -> Scene:
     settings = SceneSettings() if settings is None else settings
     # Streams of their own: a change of one stain's noise must not move the cells.
     cells_rng, light_rng, camera_rng = (np.random.default_rng([seed, k]) for k in range(3))
-    hard = settings.kind == "hard"
     recipe = draw_recipe(cells_rng, settings)
     depth, height, width = (n + 2 * m for n, m in zip(settings.shape, settings.margin, strict=True))
     phantom = grow(cells_rng, Grid((depth, height, width), settings.voxel_size_um), recipe)
-    light = draw_light(light_rng, settings.mode, hard) if settings.light is None else settings.light
-    stray, up = _faults(light_rng, hard), _defocus(light_rng, hard)
-    stain_light = _stain_light(light_rng, settings.light)
-    index = _contrasted(phantom.index, settings.contrast)
-    camera = draw_camera(camera_rng, settings.bits, transmitted=True)
+    microscope = _draw_microscope(light_rng, settings)
+    return _photograph(camera_rng, seed, settings, (recipe, phantom, microscope))
+
+
+def _photograph(
+    rng: np.random.Generator,
+    seed: int,
+    settings: SceneSettings,
+    what: tuple[Recipe, Phantom, _Microscope],
+) -> Scene:
+    """Take all images of a phantom, and cut every truth to their grid."""
+    recipe, phantom, microscope = what
+    camera = draw_camera(rng, settings.bits, transmitted=True)
+    level = transmit(phantom.index, settings.voxel_size_um, microscope.light, loss=phantom.loss)
+    level = np.clip(1 + np.float32(settings.contrast) * (level - 1), 0.02, None)
 
     def cut(volume: npt.NDArray) -> npt.NDArray:
-        return _crop(volume, settings, up)
+        return _crop(volume, settings, microscope.up)
 
-    clean = cut(transmit(index, settings.voxel_size_um, light))
-    transmitted = expose(camera_rng, light_faults(camera_rng, clean, stray), camera)
-    clean_stains, stains, cameras = _take_stains(camera_rng, phantom, settings, stain_light, cut)
-    drawn: dict[str, object] = {
-        "recipe": asdict(recipe),
-        "light": asdict(light),
-        "stray": asdict(stray),
-        "defocus_planes": up,
-        "fluorescence": asdict(stain_light),
-        "camera": asdict(camera),
-        "stain_cameras": cameras,
-    }
+    clean = cut(level)
+    transmitted = expose(rng, light_faults(rng, clean, microscope.stray), camera)
+    clean_stains, stains, cameras = _take_stains(rng, phantom, settings, microscope.fluorescence, cut)
+    cameras_used = {"camera": asdict(camera), "stain_cameras": cameras}
     return Scene(
         seed,
         settings,
@@ -211,12 +237,12 @@ def simulate(seed: int, settings: SceneSettings | None = None) -> Scene:
         clean,
         stains,
         clean_stains,
-        cut(index),
+        cut(phantom.index),
         {name: cut(phantom.dyes[name]) for name in settings.stains},
         cut(phantom.cell_labels),
         cut(phantom.nucleus_labels),
         phantom.stages,
-        drawn,
+        {"recipe": asdict(recipe), **microscope.described(), **cameras_used},
     )
 
 

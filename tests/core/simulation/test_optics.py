@@ -59,6 +59,36 @@ def test_fluorescence_keeps_the_sum_of_light_and_a_pinhole_sharpens():
     assert sharp[12, 32, 32] > wide[12, 32, 32]
 
 
+def test_a_confocal_stain_on_the_small_support_is_that_of_the_full_transfer_function():
+    rng = np.random.default_rng(3)
+    dye = np.zeros((46, 96, 96), np.float32)
+    dye[tuple(rng.integers(8, n - 8, 60) for n in dye.shape)] = 1  # dots, and a nucleus to be filled
+    dye[18:28, 40:70, 30:60] += 0.5
+    light = optics.Fluorescence(na=1.1, wavelength_um=0.46, pinhole_um=0.4)
+    assert optics._support(46, SIZE_UM, light.pinhole_um) == (32, 32)
+    full = optics._fluorescence_kernel((46, 64), SIZE_UM, light)
+    expected = optics._through(dye, full / full[0, 0, 0])
+    ours = optics.fluoresce(dye, SIZE_UM, light)
+    assert np.corrcoef(ours.ravel(), expected.ravel())[0, 1] >= 0.999
+    assert np.abs(ours - expected).max() < 0.02 * expected.max()
+
+
+def test_a_widefield_stain_keeps_the_full_support_as_its_light_reaches_far():
+    assert optics._support(46, SIZE_UM, 0.0) == (46, 64)
+
+
+def test_light_that_is_lost_darkens_and_never_brightens():
+    light = optics.Transmitted(absorption=0.001)
+    empty = np.full((24, 64, 64), optics.MEDIUM_INDEX, np.float32)
+    loss = np.zeros_like(empty)
+    loss[8:16, 24:40, 24:40] = 1
+    image = optics.transmit(empty, SIZE_UM, light, loss=loss)
+    # Beer's law over 8 planes: exp(-4 pi / wavelength * 0.001 * 2.32 um), blurred by the condenser's cone.
+    assert 0.95 < image[11, 30:34, 30:34].mean() < 0.97
+    assert image.mean() < 1
+    assert image.max() < 1.005
+
+
 def test_an_unknown_microscope_is_refused():
     with pytest.raises(LabelFreeError, match="choose one of bright-field"):
         optics.Transmitted(mode="x-ray")
