@@ -30,7 +30,12 @@ _CLIP = 8.0
 # which no single plane does.
 _SIGNED = (6, 8, 10, 12, 14, 16, 18, 20, 22)
 _TURN_WEIGHT = 2.0
-FEATURES = 32 + len(_SIGNED)
+_TEXTURE, _POLAR = 32, 15
+# Pairs of bands further apart than neighbours: what is rough, against what is bright on a larger scale.
+_APART = ((0, 2), (0, 3), (0, 4), (1, 3), (1, 4), (2, 4))
+FEATURES = _TEXTURE + 2 * len(_SIGNED) + _POLAR
+# Fits made before the polarity of the whole field was looked at know the features that come first.
+_EARLIER = _TEXTURE + len(_SIGNED)
 
 Features = npt.NDArray[np.float64]
 
@@ -79,7 +84,8 @@ class Familiarity:
 
     def raw(self, features: Features) -> tuple[float, float]:
         """Return the network's score and the squared Mahalanobis distance per feature (medians)."""
-        z = np.clip((features - self.centre) / self.scale, -_CLIP, _CLIP)
+        known = features[:, : len(self.centre)]
+        z = np.clip((known - self.centre) / self.scale, -_CLIP, _CLIP)
         network = np.maximum(z @ self.hidden + self.hidden_bias, 0) @ self.out + self.out_bias
         distance = np.einsum("ij,jk,ik->i", z, self.precision, z) / z.shape[1]
         return float(np.median(network)), float(np.median(distance))
@@ -132,7 +138,7 @@ def load_familiarity(folder: Path, card: ModelCard) -> Familiarity | None:
             f"{path.name} of the model {Path(folder).name} can't be read; its trust panel needs it. "
             "Install the model again."
         ) from problem
-    if len(arrays["centre"]) != FEATURES:
+    if len(arrays["centre"]) not in (FEATURES, _EARLIER):
         raise ModelError(
             f"{path.name} of the model {Path(folder).name} was made by another version: it knows "
             f"{len(arrays['centre'])} features of an image and this version needs {FEATURES}. Make it again "
@@ -201,12 +207,18 @@ def texture(planes: npt.NDArray[np.floating]) -> Features:
     features : float64 array, shape (patches, F)
         Skewness, log kurtosis and log energy of five band-passes (sigma 0.7-11 px), correlation between
         neighbouring bands, and autocorrelation at 1-8 px. Of several planes also how the nine of them that
-        have a sign change from the first plane to the last (0 for one plane).
+        have a sign change from the first plane to the last (0 for one plane). At the end, alike for all
+        patches, the polarity of one plane (0 for several): the mean over its patches of those nine, and of 15
+        more that change sign when dark and bright are exchanged. One patch is too small to tell.
     """
-    each = np.stack([_plane_texture(plane) for plane in planes.reshape(-1, *planes.shape[-2:])])
+    found = np.stack([_plane_texture(plane) for plane in planes.reshape(-1, *planes.shape[-2:])])
+    each, polar = found[..., :_TEXTURE], found[..., _TEXTURE:]
     height = np.linspace(-1, 1, len(each)) if len(each) > 1 else np.zeros(1)
     turn = _TURN_WEIGHT * np.mean(each[..., _SIGNED] * height[:, None, None], axis=0)
-    return np.concatenate([np.hstack([plane, turn]) for plane in each])
+    field = np.concatenate([each[..., _SIGNED].mean(axis=(0, 1)), polar.mean(axis=(0, 1))])
+    field *= len(each) == 1  # through focus the contrast turns, and its mean tells the focus only
+    whole = np.broadcast_to(field, (each.shape[1], len(field)))
+    return np.concatenate([np.hstack([plane, turn, whole]) for plane in each])
 
 
 def _plane_texture(plane: npt.NDArray[np.floating]) -> Features:
@@ -215,7 +227,8 @@ def _plane_texture(plane: npt.NDArray[np.floating]) -> Features:
     bands = [fine - coarse for fine, coarse in pairwise(smooth)]
     rows, columns = (_starts(size) for size in plane.shape)
     patches = [(slice(y, y + PATCH_PX), slice(x, x + PATCH_PX)) for y in rows for x in columns]
-    return np.array([_patch_features(plane[at], [band[at] for band in bands]) for at in patches])
+    cut = [(plane[at], [band[at] for band in bands]) for at in patches]
+    return np.array([np.concatenate([_patch_features(*part), _polarity(*part)]) for part in cut])
 
 
 def _starts(size: int) -> npt.NDArray[np.int_]:
@@ -236,6 +249,21 @@ def _patch_features(patch: npt.NDArray[np.float32], bands: list[npt.NDArray[np.f
     for lag in _LAGS_PX:
         for ahead, behind in ((centred[:, lag:], centred[:, :-lag]), (centred[lag:], centred[:-lag])):
             features.append(float((ahead * behind).mean()) / power if ahead.size else 0.0)
+    return np.nan_to_num(np.array(features, dtype=np.float64))
+
+
+def _polarity(patch: npt.NDArray[np.float32], bands: list[npt.NDArray[np.float32]]) -> Features:
+    """Features that change sign with the contrast: asymmetry of extremes, roughness against brightness."""
+    features = []
+    for band in bands:
+        low, middle, high = np.percentile(band, (1, 50, 99))
+        features.append(np.log((high - middle + 1e-6) / (middle - low + 1e-6)))
+    unit = [(band - band.mean()) / (band.std() + 1e-6) for band in bands]
+    features += [_correlation(np.abs(unit[fine]), unit[coarse]) for fine, coarse in _APART]
+    shade = patch - np.sum(bands, axis=0)
+    features += [_correlation(np.abs(band), shade) for band in unit[:3]]
+    z = (patch - patch.mean()) / (patch.std() + 1e-6)
+    features.append(float(np.clip((z**3).mean(), -5, 5)))
     return np.nan_to_num(np.array(features, dtype=np.float64))
 
 

@@ -18,6 +18,7 @@ from labelfree_core.analysis.verdicts import (
     LEVELS,
     Note,
     of_familiarity,
+    of_few_fields,
     of_findings,
     of_scores,
     of_spread,
@@ -35,6 +36,9 @@ from labelfree_core.inference.prediction import Prediction
 from labelfree_core.models.card import ModelCard
 from labelfree_core.models.seen import training_use_of
 from labelfree_core.models.store import ModelEntry, find_model
+
+# So few fields do not show all that is usual.
+FEW_FIELDS = 10
 
 __all__ = ["LEVELS", "Evidence", "TrustOptions", "TrustReport", "trust"]
 
@@ -228,7 +232,7 @@ def _with_familiarity(report: TrustReport, stack: ImageStack, entry: ModelEntry)
     if fitted is None:
         sentence = (
             f"Whether '{entry.card.id}' has seen images like this one is not known: it keeps no "
-            "familiarity file."
+            "familiarity file. A training from five or more fields makes one."
         )
         return _noting(report, Note("amber", "nobody has measured which images this model knows", sentence))
     try:
@@ -236,7 +240,8 @@ def _with_familiarity(report: TrustReport, stack: ImageStack, entry: ModelEntry)
     except ImageError as problem:  # a flat plane among the ones looked at
         sentence = f"How familiar the image is could not be told: {problem}"
         return _noting(report, Note("amber", "the image could not be examined", sentence))
-    return replace(_noting(report, of_familiarity(found, level_of(found))), familiarity=found)
+    report = replace(_noting(report, of_familiarity(found, level_of(found))), familiarity=found)
+    return report if fitted.fields > FEW_FIELDS else _noting(report, of_few_fields(fitted.fields))
 
 
 def _with_spread(

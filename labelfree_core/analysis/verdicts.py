@@ -149,6 +149,22 @@ def of_familiarity(familiarity: float, level: str) -> Note:
     return Note(level, cause, sentence)
 
 
+def of_few_fields(fields: int) -> Note:
+    """
+    Say that a familiarity rests on little; the level stays as it is.
+
+    Examples
+    --------
+    >>> of_few_fields(6).level
+    'green'
+    """
+    sentence = (
+        f"What this model knows was judged by {fields} fields only, so that a sound image of the same cells "
+        "may look unusual to it."
+    )
+    return Note("green", "", sentence)
+
+
 def of_spread(disagreement: float, expected_error: float | None, units: str) -> Note:
     """Say what the disagreement of the views means; the level is green or amber."""
     found = f"Flipped and rotated views of the image disagree by {disagreement:.0%} of the contrast"

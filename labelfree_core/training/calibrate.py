@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from labelfree_core.analysis import calibration
 from labelfree_core.analysis.calibration import Calibration
-from labelfree_core.analysis.familiarity import FILE_NAME, Features, look, pixel_of, texture
+from labelfree_core.analysis.familiarity import FILE_NAME, Familiarity, Features, look, pixel_of, texture
 from labelfree_core.analysis.hallucination import hallucination
 from labelfree_core.analysis.spread import middle, spread
 from labelfree_core.errors import ImageError, LabelFreeError
@@ -29,32 +29,15 @@ from labelfree_core.training.pairs import (
     read_table,
     scored_rows,
 )
+from labelfree_core.training.strangers import as_models_own, other_microscopes, photographs
 
 # Fewer fields than this are cut into quarters, and groups are still left out as a whole.
 FEW_FIELDS = 5
+FEWEST_OWN, MOST_OWN = 5, 10
 MOST_SCRAMBLED = 3
 MOST_OTHERS = 24
 LEAST_KNOWN = 0.01
 _ENDINGS = (".npz", ".tif", ".tiff", ".png", ".jpg", ".jpeg", ".npy")
-_PHOTOGRAPHS = (
-    "astronaut",
-    "brick",
-    "camera",
-    "chelsea",
-    "coffee",
-    "coins",
-    "grass",
-    "gravel",
-    "hubble_deep_field",
-    "ihc",
-    "moon",
-    "motorcycle_left",
-    "page",
-    "retina",
-    "rocket",
-    "text",
-    "clock_motion",
-)
 
 
 def images_of(rows: Sequence[Row]) -> Iterator[tuple[Row, ImageStack]]:
@@ -83,18 +66,6 @@ def _quarters(field: Field) -> list[Field]:
     ]
 
 
-def photographs(card: ModelCard) -> list[Features]:
-    """Texture of the photographs that come with scikit-image, pixels taken as the model's own."""
-    import skimage.data
-    from skimage.io import imread
-
-    folder = Path(skimage.data.__file__).parent
-    files = [next(folder.glob(f"{name}.*"), None) for name in _PHOTOGRAPHS]
-    pictures = [imread(file) for file in files if file is not None]
-    grey = [picture if picture.ndim == 2 else picture[..., :3].mean(axis=-1) for picture in pictures]
-    return [texture(look(_as_models_own(ImageStack(plane), card), card)) for plane in grey]
-
-
 def others_of(
     places: Sequence[Path], card: ModelCard, *, root: Path, known: set[Path]
 ) -> dict[str, list[Features]]:
@@ -114,7 +85,8 @@ def others_of(
     Returns
     -------
     others : dict of str to list of arrays
-        Images that the model refuses, by their voxel size for example, need no familiarity and are left out.
+        With photographs and simulated microscopes. Images that the model refuses, by their voxel size for
+        example, need no familiarity and are left out.
     """
     stacks: dict[str, list[ImageStack]] = {}
     for place in places:
@@ -125,12 +97,12 @@ def others_of(
         else:
             pairs = images_of(read_table(place, root=root))
             stacks[place.stem] = [stack for row, stack in pairs if row.image not in known]
-    found: dict[str, list[Features]] = {"photographs": photographs(card)}
+    found: dict[str, list[Features]] = {"photographs": photographs(card), **other_microscopes(card)}
     for kind, images in stacks.items():
         chosen = np.unique(np.linspace(0, len(images) - 1, min(MOST_OTHERS, len(images))).round().astype(int))
         for stack in (images[i] for i in chosen):
             try:
-                found.setdefault(kind, []).append(texture(look(_as_models_own(stack, card), card)))
+                found.setdefault(kind, []).append(texture(look(as_models_own(stack, card), card)))
             except LabelFreeError:
                 continue
     return found
@@ -141,14 +113,6 @@ def _any_image(file: Path) -> ImageStack:
         return read_channel(file, "signal" if file.suffix == ".npz" else "", None)
     except ImageError:
         return read_channel(file, "0", None)
-
-
-def _as_models_own(stack: ImageStack, card: ModelCard) -> ImageStack:
-    """Give an image without a voxel size the model's: the hardest case for telling it apart."""
-    if stack.voxel_size_um is not None or card.voxel_size_um is None:
-        return stack
-    size = (card.voxel_size_um[-1],) * (stack.voxels.ndim - 2) + tuple(card.voxel_size_um[-2:])
-    return replace(stack, voxel_size_um=size)
 
 
 def write_familiarity(
@@ -173,6 +137,37 @@ def write_familiarity(
     fitted, table = cross_validate(fields, others)
     replace(fitted, pixel_um=pixel_of(entry.card)).save(entry.folder / FILE_NAME)
     return entry.folder / FILE_NAME, table
+
+
+def write_own_familiarity(entry: ModelEntry, rows: Sequence[Row]) -> Familiarity | None:
+    """
+    Fit the familiarity of a model that a person made from a few pairs of their own.
+
+    As :func:`write_familiarity`, with photographs as the only other images and without a table; at most ten
+    fields are looked at.
+
+    Parameters
+    ----------
+    entry : ModelEntry
+    rows : sequence of Row
+        The pairs, whatever their split: images that the model is meant for.
+
+    Returns
+    -------
+    fitted : Familiarity or None
+        None, and no file, below five fields: of fewer nobody can say what is usual among them.
+    """
+    images = list({(row.image, row.image_channel): row for row in rows}.values())
+    if len(images) < FEWEST_OWN:
+        return None
+    chosen = np.unique(np.linspace(0, len(images) - 1, MOST_OWN).round().astype(int))
+    fields = fields_of([images[i] for i in chosen], entry.card)
+    alone = [replace(field, group=f"{number}") for number, field in enumerate(fields)]
+    others = {"photographs": photographs(entry.card)}
+    fitted = cross_validate(alone, others, folds=len(alone), scored=False)[0]
+    fitted = replace(fitted, pixel_um=pixel_of(entry.card))
+    fitted.save(entry.folder / FILE_NAME)
+    return fitted
 
 
 def write_calibration(entry: ModelEntry, rows: Sequence[Row], *, note: str = "") -> Calibration:

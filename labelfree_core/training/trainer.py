@@ -30,6 +30,7 @@ from labelfree_core.models.entries import ModelEntry, read_entry
 from labelfree_core.models.store import load_network, save_model
 from labelfree_core.settings import Settings
 from labelfree_core.training.augment import Augmentation
+from labelfree_core.training.calibrate import write_own_familiarity
 from labelfree_core.training.evaluate import held_out_r, run_network
 from labelfree_core.training.fit import FitProgress, FitSettings, TrainingStopped, fit
 from labelfree_core.training.pairs import Pair, Row, load_for_training, read_channel, read_table
@@ -114,6 +115,7 @@ def _train(folder: Path, task: TrainingTask) -> None:
     card = replace(scored_card(task.card, state, pairs, how=how), images=_images(rows, folder, entry))
     saved = save_model(folder / "model" / card.id, state, card)
     _list_pairs(rows, folder, saved)
+    _know(rows, saved)
     export_package(saved, folder / "model" / f"{card.id}.zip")
     found = tuple((score.metric, score.median, score.n) for score in card.scores)
     if before is not None and found:
@@ -221,6 +223,15 @@ def _images(rows: Sequence[Row], folder: Path, start: ModelEntry | None) -> dict
             use = USE_OF_SPLIT[row.split]
             images[name] = max(use, images.get(name, use), key=USES.index)
     return images
+
+
+def _know(rows: Sequence[Row], entry: ModelEntry) -> None:
+    """Fit what images the model knows, where there are enough; without it the model is as good."""
+    try:
+        if write_own_familiarity(entry, rows) is None:
+            _LOG.info("%d pairs are too few to fit a familiarity", len(rows))
+    except LabelFreeError as problem:
+        _LOG.warning("no familiarity was fitted: %s", problem)
 
 
 def _list_pairs(rows: Sequence[Row], folder: Path, entry: ModelEntry) -> None:

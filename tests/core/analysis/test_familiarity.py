@@ -96,17 +96,43 @@ def test_a_fit_for_another_voxel_size_does_not_count(fitted: Familiarity, tmp_pa
 def test_a_fit_of_another_version_is_told_of(fitted: Familiarity, tmp_path: Path) -> None:
     older = replace(fitted, centre=fitted.centre[:32], pixel_um=0.29)
     older.save(tmp_path / FILE_NAME)
-    with pytest.raises(ModelError, match=r"32 features .* needs 41"):
+    with pytest.raises(ModelError, match=r"32 features .* needs 65"):
         load_familiarity(tmp_path, CARD)
 
 
 def test_the_turn_of_polarity_through_a_stack_tells_an_inverted_one() -> None:
     bright, dark = field(1), -field(1)
     stack = np.stack([bright, bright, dark, dark])
-    upright, inverted = (texture(planes)[:, 32:] for planes in (stack, -stack))
+    upright, inverted = (texture(planes)[:, 32:41] for planes in (stack, -stack))
     np.testing.assert_allclose(upright, -inverted, atol=1e-6)
     assert np.abs(upright).max() > 0.5
-    assert not texture(bright)[:, 32:].any()
+    assert not texture(bright)[:, 32:41].any()
+
+
+def test_the_polarity_of_the_whole_field_turns_with_its_contrast_and_is_alike_for_its_patches() -> None:
+    image = field(2, size=300)
+    upright, inverted = (texture(planes)[:, 41:] for planes in (image, -image))
+    assert len(upright) == 9
+    assert (upright == upright[0]).all()
+    np.testing.assert_allclose(upright, -inverted, atol=1e-3)
+    assert np.abs(upright).max() > 0.3
+    assert not texture(np.stack([image, image]))[:, 41:].any()
+
+
+def test_an_earlier_fit_is_read_by_the_features_it_knows(fitted: Familiarity, tmp_path: Path) -> None:
+    earlier = replace(
+        fitted,
+        centre=fitted.centre[:41],
+        scale=fitted.scale[:41],
+        hidden=fitted.hidden[:41],
+        precision=fitted.precision[:41, :41],
+        pixel_um=0.29,
+    )
+    earlier.save(tmp_path / FILE_NAME)
+    back = load_familiarity(tmp_path, CARD)
+    assert back is not None
+    features = texture(field(50))
+    assert back.raw(features) == pytest.approx(earlier.raw(features[:, :41]))
 
 
 def test_a_broken_file_is_told_of(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import psutil
 import pytest
 from scipy import ndimage
 
+from labelfree_core.analysis.familiarity import load_familiarity, look, texture
 from labelfree_core.errors import ModelError
 from labelfree_core.images.stack import ImageStack
 from labelfree_core.models.entries import list_models
@@ -115,6 +116,26 @@ def test_it_goes_on_from_a_model_and_names_it(service: TrainingService, tmp_path
     assert found.images["0" * 64] == "part"
     assert start.card.sha256 in found.training
     assert "flatters" in " ".join(found.limits)
+
+
+def test_a_model_of_five_pairs_knows_what_they_look_like_and_one_of_four_does_not(
+    service: TrainingService, tmp_path: Path
+) -> None:
+    pairs = [*(pair(seed) for seed in range(4)), pair(4, "held-out")]
+    known = []
+    for number, given in enumerate((pairs, pairs[1:])):
+        service.start("me", tmp_path / f"run{number}", task(given, 0.01), given)
+        assert wait(service, "me", lambda state: not state.active).state == "done"
+        kept = keep_model(service.model("me")[0], tmp_path / "models")
+        known.append(load_familiarity(kept.folder, kept.card))
+    fitted, none = known
+    assert none is None
+    assert fitted.fields == 5
+    mine = [fitted.familiarity(texture(look(pair(seed).image, kept.card))) for seed in range(5)]
+    noise = np.random.default_rng(0).normal(1000, 50, (96, 120)).astype(np.float32)
+    strange = fitted.familiarity(texture(look(ImageStack(noise, (0.5, 0.5)), kept.card)))
+    assert sorted(mine)[1] >= 0.5
+    assert strange < 0.12
 
 
 def test_who_leaves_takes_the_training_along(

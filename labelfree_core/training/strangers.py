@@ -1,0 +1,76 @@
+"""Images that a model is not made for, to fit its familiarity against: photographs and other microscopes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from labelfree_core.analysis.familiarity import Features, look, texture
+from labelfree_core.images.stack import ImageStack
+from labelfree_core.models.card import ModelCard
+
+MODES = ("bright-field", "phase contrast", "DIC")
+SCENES, SCENE, FIRST_SEED = 4, (20, 160, 192), 7_000_000
+_PHOTOGRAPHS = (
+    "astronaut",
+    "brick",
+    "camera",
+    "chelsea",
+    "coffee",
+    "coins",
+    "grass",
+    "gravel",
+    "hubble_deep_field",
+    "ihc",
+    "moon",
+    "motorcycle_left",
+    "page",
+    "retina",
+    "rocket",
+    "text",
+    "clock_motion",
+)
+
+
+def photographs(card: ModelCard) -> list[Features]:
+    """Texture of the photographs that come with scikit-image, pixels taken as the model's own."""
+    import skimage.data
+    from skimage.io import imread
+
+    folder = Path(skimage.data.__file__).parent
+    files = [next(folder.glob(f"{name}.*"), None) for name in _PHOTOGRAPHS]
+    pictures = [imread(file) for file in files if file is not None]
+    grey = [picture if picture.ndim == 2 else picture[..., :3].mean(axis=-1) for picture in pictures]
+    return [texture(look(as_models_own(ImageStack(plane), card), card)) for plane in grey]
+
+
+def other_microscopes(card: ModelCard) -> dict[str, list[Features]]:
+    """
+    Texture of simulated cells under the microscopes that a model was not made for, by microscope.
+
+    A network that was trained on simulated bright-field takes simulated cells for familiar; it shall not take
+    simulated phase contrast for it too.
+
+    Parameters
+    ----------
+    card : ModelCard
+        Its modality is left out; planes for a 2-D model, else stacks.
+    """
+    from labelfree_core.simulation.scene import SceneSettings, simulate
+
+    found: dict[str, list[Features]] = {}
+    for mode in (mode for mode in MODES if mode != card.modality):
+        for number in range(SCENES):
+            settings = SceneSettings(("colony", "sparse")[number % 2], SCENE, mode=mode, stains=())
+            light = simulate(FIRST_SEED + number, settings).transmitted
+            stack = ImageStack(light if card.ndim == 3 else light[len(light) // 2])
+            found.setdefault(f"simulated {mode}", []).append(texture(look(as_models_own(stack, card), card)))
+    return found
+
+
+def as_models_own(stack: ImageStack, card: ModelCard) -> ImageStack:
+    """Give an image without a voxel size the model's: the hardest case for telling it apart."""
+    if stack.voxel_size_um is not None or card.voxel_size_um is None:
+        return stack
+    size = (card.voxel_size_um[-1],) * (stack.voxels.ndim - 2) + tuple(card.voxel_size_um[-2:])
+    return replace(stack, voxel_size_um=size)
