@@ -48,6 +48,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
         work.batch.clear()
         st.rerun()
 
+cards.caution(entry.card)
 if work.batch_running:
     batching.progress(work)
 else:

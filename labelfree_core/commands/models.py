@@ -41,7 +41,13 @@ def run(arguments: argparse.Namespace) -> None:
 def describe(entry: ModelEntry) -> dict[str, object]:
     """Put a card into JSON-ready values."""
     card = asdict(entry.card)
-    return {**card, "folder": str(entry.folder), "shipped": entry.shipped, "problem": entry.problem}
+    return {
+        **card,
+        "folder": str(entry.folder),
+        "shipped": entry.shipped,
+        "problem": entry.problem,
+        "caution": entry.card.caution,
+    }
 
 
 def _line(entry: ModelEntry) -> str:
@@ -52,8 +58,12 @@ def _line(entry: ModelEntry) -> str:
     if card.voxel_size_um:
         size = " x ".join(f"{value:g}" for value in card.voxel_size_um) + " um"
     best = next(iter(card.scores), None)
-    score = f"{best.metric} {best.median:.2f} (held out, n = {best.n})" if best else "no held-out score"
-    return f"{card.id}: {card.structure} from {card.modality}, {card.ndim}-D, {size}, {score}"
+    score = "no held-out score"
+    if best is not None:
+        images = f"{'simulated, ' * best.simulated}n = {best.n}"
+        score = f"{best.metric} {best.median:.2f} (held out, {images})"
+    caution = f"\n  CAUTION: {card.caution}" * bool(card.caution)
+    return f"{card.id}: {card.structure} from {card.modality}, {card.ndim}-D, {size}, {score}{caution}"
 
 
 def _show(entry: ModelEntry) -> None:

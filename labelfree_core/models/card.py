@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+# Below it, a correlation over all voxels comes as easily from what two images share anyway (bright cells on a
+# dark ground) as from the structure: nothing is to be concluded from such a prediction.
+LEAST_USEFUL_R = 0.3
+
 
 @dataclass(frozen=True, slots=True)
 class Score:
@@ -21,6 +25,11 @@ class Score:
     lowest: float
     highest: float
     note: str = ""
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the images were simulated."""
+        return "simulated" in f"{self.data} {self.note}".lower()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,3 +95,29 @@ class ModelCard:
     simulated: bool = False
     hallucination: dict[str, float] = field(default_factory=dict)
     images: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def caution(self) -> str:
+        """
+        One sentence where the card's own scores do not show that the model is of use on real images.
+
+        Empty where the median Pearson r over its held-out real images reaches ``LEAST_USEFUL_R``.
+
+        Examples
+        --------
+        >>> good = Score("plate 2", "pearson_r", 3, 0.8, 0.7, 0.9)
+        >>> ModelCard("a", "A", "DNA", "DIC", 2, "fnet", scores=(good,)).caution
+        ''
+        """
+        real = [score for score in self.scores if score.metric == "pearson_r" and not score.simulated]
+        images = sum(score.n for score in real)
+        if not images:
+            seen = "simulated images only" if self.scores else "no image it never saw"
+            return f"Not known to be useful on real images: it was scored on {seen}."
+        median = sum(score.n * score.median for score in real) / images
+        if median >= LEAST_USEFUL_R:
+            return ""
+        return (
+            f"Not useful on real images yet: Pearson r {median:.2f} on {images} held-out "
+            f"image{'s' * (images != 1)}, where 1 is perfect and 0 is no relation."
+        )

@@ -23,12 +23,12 @@ def headline(card: ModelCard) -> str:
 def score_words(score: Score) -> str:
     """Say one held-out score."""
     images = _counted(score, "held-out")
-    return f"{METRICS.get(score.metric, score.metric)} {score.median:.2f} on {images}"
+    return f"{METRICS.get(score.metric, score.metric)} {words.number(score.median)} on {images}"
 
 
 def _counted(score: Score, kind: str) -> str:
     """Say how many images a score is from, and that they are simulated where they are."""
-    simulated = "simulated " * ("simulated" in score.data.lower())
+    simulated = "simulated " * score.simulated
     return f"{score.n} {kind} {simulated}image{'s' * (score.n != 1)}"
 
 
@@ -68,6 +68,7 @@ def choice(entry: ModelEntry, image: Opened, *, chosen: bool) -> bool:
         st.caption(words.plain(headline(card)))
         if card.limits:  # the first limit of a card is the one to know before choosing
             st.caption(f"{words.ICONS['note']} {words.plain(card.limits[0])}")
+        caution(card)
         why_not = mismatch(entry, image)
         if why_not:
             st.caption(f":orange[:material/info:] {words.plain(why_not)}")
@@ -78,6 +79,13 @@ def choice(entry: ModelEntry, image: Opened, *, chosen: bool) -> bool:
         with st.popover("Model card", type="tertiary"):
             whole(entry)
     return picked and not entry.problem
+
+
+def caution(card: ModelCard) -> None:
+    """Say in amber that a model has not shown on real images that it is of use; nothing where it has."""
+    said = card.caution
+    if said:
+        st.caption(f":orange[:material/warning: {words.plain(said)}]")
 
 
 def summary(entry: ModelEntry) -> None:
@@ -92,11 +100,10 @@ def summary(entry: ModelEntry) -> None:
     for column, score in zip(st.columns(2), scores, strict=False):
         between = _counted(score, "unseen")
         if score.n > 1:
-            between += f", {score.lowest:.2f}–{score.highest:.2f}"
-        column.metric(METRICS[score.metric], f"{score.median:.2f}", help=words.plain(score.data))
+            between += f", {words.number(score.lowest)} to {words.number(score.highest)}"
+        column.metric(METRICS[score.metric], words.number(score.median), help=words.plain(score.data))
         column.caption(between)
-    if not scores:
-        st.caption(":orange[:material/info:] No score on images it never saw.")
+    caution(card)
     for limit in card.limits[:2]:
         st.markdown(f"{words.ICONS['note']} {words.plain(limit)}")
     with st.expander("The whole card"):
@@ -124,6 +131,7 @@ def whole(entry: ModelEntry) -> None:
         "Weights": f"sha256 {card.sha256[:16]}…" if card.sha256 else "",
     }
     _list(rows)
+    caution(card)
     if card.scores:
         st.markdown("**On images it never saw**")
         st.markdown("\n".join(f"- {words.plain(_score_line(score))}" for score in card.scores))
@@ -147,10 +155,10 @@ def _invented(card: ModelCard) -> None:
     on = "" if count is None else f", measured on {count:.0f} image{'s' * (count != 1)}"
     st.markdown("**What it invents where there are no cells**")
     st.caption(f"As a share of its answer to real cells: 0 is dark, as it should be{on}.")
-    _list({INVENTED.get(name, name.replace("_", " ")): f"{value:.2f}" for name, value in found.items()})
+    _list({INVENTED.get(name, name.replace("_", " ")): words.number(value) for name, value in found.items()})
 
 
 def _score_line(score: Score) -> str:
-    between = f", from {score.lowest:.2f} to {score.highest:.2f}" if score.n > 1 else ""
+    between = f", from {words.number(score.lowest)} to {words.number(score.highest)}" if score.n > 1 else ""
     line = f"{score_words(score)}{between} ({score.data})"
     return f"{line}. {score.note[0].upper()}{score.note[1:]}." if score.note else line

@@ -101,6 +101,10 @@ def test_models_lists_cards_with_their_problems(document, call, model_id) -> Non
     assert found[model_id]["problem"] == ""
     assert document("models", model_id)["sha256"] == found[model_id]["sha256"]
     assert model_id in call("models")[1]
+    for each in found.values():  # nothing of a model that has not shown its use is left unsaid
+        line = call("models", each["id"])[1]
+        assert each["caution"] in line
+        assert ("CAUTION" in line) is bool(each["caution"])
     assert "weights" not in call("models", model_id)[2]
 
 
