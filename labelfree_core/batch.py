@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from labelfree_core.analysis.alignment import comparable
-from labelfree_core.analysis.display import limits, picture
+from labelfree_core.analysis.display import own_limits, picture
 from labelfree_core.analysis.scores import scores
 from labelfree_core.errors import LabelFreeError, PredictionCancelled
 from labelfree_core.images.reading import open_image
@@ -222,7 +222,7 @@ class _Job:
 
     def draw(self, entry: ModelEntry, loaded: Loaded, voxels: np.ndarray) -> None:
         """Add a small picture to the contact sheet of a model."""
-        shown = zoomed(picture(voxels, limits(voxels)), *CELL_PX)
+        shown = zoomed(picture(voxels, own_limits(voxels, entry.card.units)), *CELL_PX)
         words = loaded.file.name + (" (simulated)" if loaded.file.simulated else "")
         self.tiles.setdefault(entry.card.id, []).append(Tile(shown, words))
 

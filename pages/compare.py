@@ -53,7 +53,7 @@ shown = showing.pair_layers(work, prediction, name=prediction.structure, shared=
 height = showing.height_px(pair.observed.shape, 2)
 view = viewer(shown, key="compare-view", height_px=height, state=links.wanted_view(work))
 links.state(prediction.model_id, view)
-comparing.how(pair, prediction, shared=shared)
+comparing.how(pair, prediction, shared=shared, moved=view.limits)
 
 left, right = st.columns(2, gap="large")
 with left:

@@ -14,6 +14,10 @@ Colour = tuple[float, float, float]
 # Of the observed image, and used for the predicted one too. The lower one is 0.02 percent, not 2.
 LOW_PERCENTILE = 0.02
 HIGH_PERCENTILE = 99.8
+# What a network answers to an empty field lies within a fraction of a standard deviation of its stain; cells
+# span several. Where a prediction spans less than this, most of the scale stays unused, so that noise and the
+# seams between tiles look as faint as they are.
+LEAST_Z_SPAN = 2.0
 # Channels before anything is compared: grey, white at the 99th percentile.
 THUMBNAIL_PERCENTILE = 99.0
 
@@ -45,6 +49,36 @@ def limits(observed: np.ndarray, low: float = LOW_PERCENTILE, high: float = HIGH
     """
     lo, hi = percentiles(observed, (low, high))
     return lo, hi
+
+
+def own_limits(predicted: np.ndarray, units: str) -> Limits:
+    """
+    Find black and white of a prediction by itself, without making an empty one look full.
+
+    Parameters
+    ----------
+    predicted : array, any shape
+        As the model answered, not standardised since.
+    units : str
+        Of the model's card.
+
+    Returns
+    -------
+    lo, hi : float
+        0 and 1 for a score, whatever it reaches; otherwise :func:`limits`, and for a z-score at least
+        ``LEAST_Z_SPAN`` apart, with black where the percentile has it.
+
+    Examples
+    --------
+    >>> own_limits(np.linspace(-0.5, -0.4, 11), "z-score of the training stain")[1].__round__(2)
+    1.5
+    >>> own_limits(np.linspace(0.2, 0.4, 11), "score of the segmentation")
+    (0.0, 1.0)
+    """
+    if units.lower().startswith("score"):
+        return 0.0, 1.0
+    lo, hi = limits(predicted)
+    return lo, max(hi, lo + LEAST_Z_SPAN) if units.lower().startswith("z-score") else hi
 
 
 def rescale(voxels: np.ndarray, between: Limits) -> np.ndarray:

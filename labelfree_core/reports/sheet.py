@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 
 from labelfree_core.analysis.alignment import comparable
 from labelfree_core.analysis.difference import differences
-from labelfree_core.analysis.display import limits, picture, thumbnail
+from labelfree_core.analysis.display import limits, own_limits, picture, thumbnail
 from labelfree_core.analysis.scores import Scores, explain
 from labelfree_core.analysis.scores import scores as score
 from labelfree_core.images.stack import ImageStack
@@ -116,7 +116,7 @@ def _panels(signal: ImageStack, prediction: Prediction, observed: ImageStack | N
         thumbnail(plane), signal.voxel_size_um[-1] if signal.voxel_size_um else None, "Transmitted light"
     )
     if observed is None:
-        shown = picture(prediction.voxels, limits(prediction.voxels))
+        shown = picture(prediction.voxels, own_limits(prediction.voxels, prediction.units))
         return _Panels((light, _panel(shown, pixel, f"Predicted {prediction.structure}, maximum projection")))
     pair = comparable(observed, prediction.stack)
     between = limits(pair.observed)

@@ -194,9 +194,9 @@ def show_sheet(work: Session) -> None:
         for number, (column, tile) in enumerate(zip(st.columns(CELL_COLUMNS), row, strict=False), first):
             with column, st.container(key=f"framed-sheet-{number}"):
                 st.image(tile.picture, tile.caption, width="stretch", alt=f"Predicted, {tile.caption}")
-    scale = "each from 0 to 1 of its score"
-    if showing.z_score(made):
-        scale = "each between its own 0.02 and 99.8 percentiles: compare shapes, not brightness"
+    scale = "each between its own 0.02 and 99.8 percentiles: compare shapes, not brightness"
+    if showing.is_score(made):
+        scale = "each from 0 to 1 of its score"
     st.caption(
         f"Maximum projections by `{made.model_id}`, {scale}. Nobody stained these cells for it, so nothing "
         "here is checked."

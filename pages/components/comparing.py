@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
@@ -83,23 +84,49 @@ def choose_limits(prediction: Prediction) -> bool:
     return bool(picked)
 
 
-def scales(pair: Pair, prediction: Prediction, *, shared: bool) -> str:
-    """Say between which limits the images are shown, in one sentence."""
-    (low, high), (black, white) = showing.windows(pair, prediction, shared=shared)
-    if shared:
-        return (
-            f"Both from {low:.2f} to {high:.2f} standard deviations, the 0.02 and 99.8 percentiles of the "
-            "observed image."
-        )
-    own = f"predicted from {black:.2f} to {white:.2f}, each between its own percentiles"
-    if not showing.z_score(prediction):
-        own = "predicted from 0 to 1 of its score"
-    return f"Observed from {low:.2f} to {high:.2f}, {own}. Compare shapes, not brightness."
+def scales(
+    pair: Pair, prediction: Prediction, *, shared: bool, moved: Sequence[tuple[str, float, float]] = ()
+) -> str:
+    """
+    Say between which limits the images are shown, as the colour bars of the viewer do.
+
+    Parameters
+    ----------
+    pair : Pair
+    prediction : Prediction
+    shared : bool
+        Whether both open between the limits of the observed image.
+    moved : sequence of (name of the layer, lo, hi)
+        Windows that the person changed in the viewer.
+
+    Returns
+    -------
+    sentences : str
+        All numbers in the unit of the colour bars.
+    """
+    first, second = showing.windows(pair, prediction, shared=shared)
+    if moved:
+        now = {name.rsplit(", ", 1)[-1]: (low, high) for name, low, high in moved}
+        first, second = now.get("observed", first), now.get("predicted", second)
+        why = "as set in the viewer" + ": compare shapes, not brightness" * (first != second)
+    elif shared:
+        why = "the 0.02 and 99.8 percentiles of the observed image"
+    elif showing.is_score(prediction):
+        why = "where the model's score is 0 and 1. Compare shapes, not brightness"
+    else:
+        why = "each between its own percentiles. Compare shapes, not brightness"
+    window = "from {} to {}".format(*map(words.intensity, first))
+    if first == second:
+        return f"Both {window} (z-score), {why}."
+    mate = "from {} to {}".format(*map(words.intensity, second))
+    return f"Observed {window}, predicted {mate} (z-score), {why}."
 
 
-def how(pair: Pair, prediction: Prediction, *, shared: bool) -> None:
+def how(
+    pair: Pair, prediction: Prediction, *, shared: bool, moved: Sequence[tuple[str, float, float]] = ()
+) -> None:
     """Say between which limits the images are shown, and on request what was done to compare them."""
-    st.caption(scales(pair, prediction, shared=shared))
+    st.caption(scales(pair, prediction, shared=shared, moved=moved))
     if pair.notes:
         with st.popover("What was done to compare them", icon=":material/info:", type="tertiary"):
             st.markdown("\n".join(f"- {words.plain(note)}" for note in pair.notes))

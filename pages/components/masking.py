@@ -9,14 +9,14 @@ import numpy as np
 import streamlit as st
 
 from labelfree_core.analysis.alignment import Pair
-from labelfree_core.analysis.display import limits, picture, project
+from labelfree_core.analysis.display import Limits, limits, picture, project
 from labelfree_core.analysis.masks import Agreement, clip_to_mask, otsu_threshold
 from labelfree_core.analysis.segmentation import is_mask
 from labelfree_core.inference.prediction import Prediction
 from labelfree_core.reports import panels as figure_panels
 from labelfree_core.reports.figures import AGREE, EXTRA, MISSED, overlay
 from labelfree_core.reports.plots import Axis, Bars, Curve, Plot
-from pages.components import plotting, saving, session, showing
+from pages.components import plotting, saving, session, showing, words
 from pages.components.viewer import Layer, viewer
 
 BINS = 160
@@ -81,9 +81,11 @@ def histogram(bins: tuple[np.ndarray, np.ndarray], thresholds: tuple[float, floa
     top = 1.6 * max(10.0, float(counts.max()))
     colours = tuple(OBJECT if middle > chosen else BACKGROUND for middle in middles)
     ends = np.array([0.7, top])
-    rules = [Curve(np.array([chosen, chosen]), ends, THRESHOLD, f"threshold {chosen:.2f}")]
+    rules = [Curve(np.array([chosen, chosen]), ends, THRESHOLD, f"threshold {words.number(chosen)}")]
     if not math.isclose(chosen, otsu, abs_tol=(edges[-1] - edges[0]) / STEPS):
-        rules.append(Curve(np.array([otsu, otsu]), ends, BACKGROUND, f"Otsu {otsu:.2f}", dashed=True))
+        rules.append(
+            Curve(np.array([otsu, otsu]), ends, BACKGROUND, f"Otsu {words.number(otsu)}", dashed=True)
+        )
     return Plot(
         Axis(f"brightness ({units})", float(edges[0]), float(edges[-1])),
         Axis("voxels", 0.7, top, log=True),
@@ -149,20 +151,23 @@ def clipped(pair: Pair, predicted: np.ndarray) -> None:
     pixel_um = None if pair.voxel_size_um is None else pair.voxel_size_um[-1]
     window, after = limits(pair.observed), clip_to_mask(pair.observed, predicted)
     before, then = st.columns(2)
-    note = "from {:.2f} to {:.2f}"
     showing.picture(
-        before, showing.framed(picture(pair.observed, window), pixel_um), "Before", note.format(*window)
+        before, showing.framed(picture(pair.observed, window), pixel_um), "Before", _between(window)
     )
     showing.picture(
         then,
         showing.framed(picture(after.voxels, after.limits), pixel_um),
         "After",
-        note.format(*after.limits),
+        _between(after.limits),
     )
     st.caption(
         "Outside the predicted mask, observed voxels are set to the observed minimum; the limits are found "
         "anew on what is left. Haze and debris go, and so does what the prediction missed."
     )
+
+
+def _between(window: Limits) -> str:
+    return "from {} to {} (z-score)".format(*map(words.intensity, window))
 
 
 def planes(pair: Pair, masks: tuple[np.ndarray, np.ndarray], key: str) -> None:

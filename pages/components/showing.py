@@ -6,7 +6,7 @@ import numpy as np
 import streamlit as st
 
 from labelfree_core.analysis.alignment import Pair
-from labelfree_core.analysis.display import Limits, limits
+from labelfree_core.analysis.display import Limits, limits, own_limits
 from labelfree_core.inference.prediction import Prediction
 from labelfree_core.reports.figures import coloured, with_scale_bar
 from pages.components import cached, words
@@ -17,7 +17,7 @@ from pages.components.viewer import Layer
 # The page is about so wide, the viewer's controls so high.
 PAGE_PX, CONTROLS_PX = 1180, 150
 # What is left of a projector's 1920 x 1080 pixels for the viewer.
-PROJECTOR_PX, HIGHEST_PX = 1780, 860
+PROJECTOR_PX, HIGHEST_PX = 1780, 900
 DEVICES = {"cpu": "processor", "cuda": "NVIDIA GPU", "mps": "Apple GPU"}
 
 
@@ -138,9 +138,14 @@ def z_score(prediction: Prediction) -> bool:
     return prediction.units.lower().startswith("z-score")
 
 
+def is_score(prediction: Prediction) -> bool:
+    """Whether a prediction says from 0 to 1 how sure the model is."""
+    return prediction.units.lower().startswith("score")
+
+
 def own_window(prediction: Prediction) -> Limits:
-    """Return black and white of a prediction by itself; a score runs from 0 to 1, whatever it reaches."""
-    return limits(prediction.voxels) if z_score(prediction) else (0.0, 1.0)
+    """Return black and white of a prediction by itself, in its own unit."""
+    return own_limits(prediction.voxels, prediction.units)
 
 
 def windows(pair: Pair, prediction: Prediction, *, shared: bool) -> tuple[Limits, Limits]:
@@ -148,11 +153,8 @@ def windows(pair: Pair, prediction: Prediction, *, shared: bool) -> tuple[Limits
     window = limits(pair.observed)
     if shared:
         return window, window
-    here = limits(pair.predicted)
-    if z_score(prediction):
-        return window, here
-    # The pair holds the same voxels standardised, so two points of one line say where 0 and 1 went.
-    raw = limits(prediction.voxels)
+    # The pair holds the same voxels standardised, so two points of one line say where black and white went.
+    here, raw = limits(pair.predicted), limits(prediction.voxels)
     slope = (here[1] - here[0]) / max(raw[1] - raw[0], 1e-12)
     low, high = (here[0] + (value - raw[0]) * slope for value in own_window(prediction))
     return window, (low, high)
@@ -190,7 +192,17 @@ def pair_layers(
     if own_units:
         return [stain, _alone(prediction, name, result)]
     mate = f"{observed}|mate"
-    made = Layer(f"{name}, predicted", pair.predicted, size, "z-score", second, role="predicted", digest=mate)
+    own = windows(pair, prediction, shared=False)[1]
+    made = Layer(
+        f"{name}, predicted",
+        pair.predicted,
+        size,
+        "z-score",
+        second,
+        role="predicted",
+        digest=mate,
+        own_limits=own,
+    )
     return [stain, made]
 
 
@@ -205,7 +217,7 @@ def colour_bar(between: Limits, colormap: str, units: str) -> None:
     """Show what the colours of a map mean."""
     stops = coloured(np.linspace(*between, 17)[None], between, colormap)[0]
     ramp = ", ".join(f"rgb({red},{green},{blue})" for red, green, blue in stops)
-    low, high = (f"{value:.2f}".replace("-", "−") for value in between)
+    low, high = map(words.number, between)
     st.html(
         f'<div class="lf-ramp" style="background:linear-gradient(90deg,{ramp})"></div>'
         f'<div class="lf-ends"><span>{low}</span><span>{units}</span><span>{high}</span></div>'

@@ -164,7 +164,7 @@ def _scores(scores: Sequence[tuple[str, float, int]]) -> None:
         return
     columns = st.columns(4)
     for column, (metric, value, n) in zip(columns, scores, strict=False):
-        column.metric(f"{METRICS.get(metric, metric)}, n = {n}", f"{value:.2f}")
+        column.metric(f"{METRICS.get(metric, metric)}, n = {n}", words.number(value))
     count = scores[0][2]
     st.caption(
         f"On {count} field{'s' * (count != 1)} or part of one that the training never saw. So few say "

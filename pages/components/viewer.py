@@ -85,10 +85,15 @@ def viewer(
     memory = _memory(key, state, mode, layers[0].tzyx.shape)
     steps = reduction(layers[0].tzyx.shape, len(layers))
     scene = Scene(tuple(layers), steps, memory["start"])
-    report = _draw(key, scene, _about(layers, steps, offered, memory, height_px), [True])
+    about = _about(layers, steps, offered, memory, height_px)
+    report = _draw(key, scene, about, [True])
     # A report from before the last jump, or of another image, says nothing about what is seen now.
     current = report.get("order") == memory["order"]
     returned = ViewState.from_browser(report if current else None, memory["start"])
+    if (
+        current and report.get("content") != about["content"]
+    ):  # its windows and thresholds are of other images
+        returned = replace(returned, limits=(), threshold=None, threshold_observed=None)
     st.session_state[_memory_key(key)] = {**memory, "returned": returned}
     return returned
 
@@ -239,6 +244,7 @@ def _content(layer: Layer, steps: tuple[int, int, int]) -> str:
             list(layer.voxel_size_um),
             layer.units,
             list(layer.limits) if layer.limits else None,
+            list(layer.own_limits) if layer.own_limits else None,
             layer.colormap,
             layer.kind,
             layer.role,

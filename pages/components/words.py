@@ -41,8 +41,26 @@ def memory(n_bytes: float) -> str:
 
 
 def number(value: float, digits: int = 2) -> str:
-    """Say a number, or that there is none."""
-    return f"{value:.{digits}f}" if math.isfinite(value) else "–"
+    """
+    Say a number with a true minus sign, or that there is none.
+
+    >>> number(-0.126), number(float("nan"))
+    ('−0.13', '–')
+    """
+    return f"{value:.{digits}f}".replace("-", "−") if math.isfinite(value) else "–"
+
+
+def intensity(value: float) -> str:
+    """
+    Say a brightness as the viewer writes it at the ends of a colour bar.
+
+    >>> intensity(-0.5514), intensity(131.25), intensity(4095.0)
+    ('−0.551', '131.2', '4095')
+    """
+    size = abs(value)
+    if not math.isfinite(value) or size >= 100_000 or 0 < size < 0.001:
+        return f"{value:.2e}".replace("-", "−") if math.isfinite(value) else "–"
+    return number(value, 0 if size >= 1000 else 1 if size >= 100 else 2 if size >= 10 else 3)
 
 
 def micrometres(sizes: Sequence[float] | None) -> str:
@@ -72,7 +90,13 @@ def sentence(text: str) -> str:
 
 
 def plain(text: str) -> str:
-    """Escape what Markdown would read as markup (names come from files), and write um as µm."""
+    """
+    Escape what Markdown would read as markup (names come from files); write um as µm, and a minus as such.
+
+    >>> plain("r -0.2 at 3 um by dna-2d")
+    'r −0.2 at 3 µm by dna-2d'
+    """
+    text = re.sub(r"(?<![\w.,)-])-(?=\d)", "−", text)
     text = re.sub(r"(?<=\d) um\b", " µm", text)
     return "".join(f"\\{letter}" if letter in "\\`*_{}[]()#+!|<>~:$^" else letter for letter in text)
 

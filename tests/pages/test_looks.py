@@ -11,13 +11,15 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from labelfree_core.analysis.alignment import comparable
-from labelfree_core.analysis.display import limits
+from labelfree_core.analysis.display import LEAST_Z_SPAN, limits, rescale
 from labelfree_core.images.stack import ImageStack
 from labelfree_core.images.writing import write_channels
 from labelfree_core.inference.prediction import Prediction
+from labelfree_core.models import card
 from labelfree_core.models.card import ModelCard
 from labelfree_core.models.entries import ModelEntry
 from pages.components import comparing, masking, session, showing
+from pages.components.words import intensity
 from tests.pages.conftest import SIZE_UM, Worker, channels, prediction_for, press, words
 
 Open = Callable[..., AppTest]
@@ -60,7 +62,75 @@ def test_a_score_is_compared_on_its_own_scale_by_default(predicted: Open) -> Non
     work.predictions[key] = score_prediction(prediction.stack)
     app.switch_page("pages/compare.py").run()
     assert not app.exception
-    assert "predicted from 0 to 1 of its score" in words(app)
+    said = words(app)
+    assert "where the model's score is 0 and 1" in said
+    assert "(z-score)" in said
+
+
+@pytest.mark.parametrize("units", ["z-score of the training stain", "score of the outline", "counts"])
+@pytest.mark.parametrize("segmented", [False, True])
+def test_the_text_names_the_windows_that_the_layers_have(
+    units: str, segmented: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stain = channels()["H3342"]
+    observed = ImageStack((stain > 1500).astype(np.uint8) if segmented else stain, SIZE_UM)
+    prediction = replace(
+        prediction_for(ImageStack(channels()["Bright_100"], SIZE_UM), MODEL, "DNA"), units=units
+    )
+    pair = comparable(observed, prediction.stack)
+    monkeypatch.setattr(showing, "observed_channel", lambda work, made: 1)
+    monkeypatch.setattr(showing.cached, "pair", lambda *about: pair)
+    monkeypatch.setattr(showing.cached, "pair_key", lambda *about: ("a", "b"))
+    monkeypatch.setattr(showing.cached, "result_id", lambda *about: "a")
+    for shared in (True, False):
+        shown = showing.pair_layers(session.Session(), prediction, name="DNA", shared=shared)
+        said = comparing.scales(pair, prediction, shared=shared)
+        for layer in shown:
+            assert f"from {intensity(layer.limits[0])} to {intensity(layer.limits[1])}" in said
+            assert layer.units == "z-score"
+            assert "(z-score)" in said
+        assert "-" not in said.replace("z-score", "")
+
+
+def test_a_window_changed_in_the_viewer_is_the_one_that_is_named() -> None:
+    light = ImageStack(channels()["Bright_100"], SIZE_UM)
+    prediction = prediction_for(light, MODEL, "DNA")
+    pair = comparable(ImageStack(channels()["H3342"], SIZE_UM), prediction.stack)
+    moved = [("DNA, predicted", -0.25, 12.5)]
+    said = comparing.scales(pair, prediction, shared=True, moved=moved)
+    assert "predicted from −0.250 to 12.50 (z-score), as set in the viewer" in said
+
+
+def test_an_almost_empty_prediction_is_not_stretched_to_full_contrast() -> None:
+    light = ImageStack(channels()["Bright_100"], SIZE_UM)
+    faint = prediction_for(light, MODEL, "DNA")
+    spread = np.ptp(faint.voxels)
+    faint = replace(faint, voxels=(-0.5 + 0.1 * faint.voxels / spread).astype(np.float32))
+    pair = comparable(ImageStack(channels()["H3342"], SIZE_UM), faint.stack)
+    low, high = showing.own_window(faint)
+    assert high - low == pytest.approx(LEAST_Z_SPAN)
+    assert rescale(faint.voxels, (low, high)).max() < 0.1
+    _, mapped = showing.windows(pair, faint, shared=False)
+    assert rescale(pair.predicted, mapped).max() == pytest.approx(
+        rescale(faint.voxels, (low, high)).max(), abs=1e-3
+    )
+
+
+def test_a_full_prediction_keeps_its_own_percentiles() -> None:
+    made = prediction_for(ImageStack(channels()["Bright_100"], SIZE_UM), MODEL, "DNA")
+    made = replace(made, voxels=made.voxels * np.float32(10 / np.ptp(made.voxels)))
+    assert showing.own_window(made) == limits(made.voxels)
+
+
+@pytest.mark.parametrize("page", ["predict", "models"])
+@pytest.mark.parametrize(("least", "said"), [(0.0, False), (1.0, True)])
+def test_a_model_warns_in_amber_where_its_scores_on_real_images_are_low(
+    open_app: Open, monkeypatch: pytest.MonkeyPatch, page: str, least: float, said: bool
+) -> None:
+    monkeypatch.setattr(card, "LEAST_USEFUL_R", least)
+    app = open_app(page, sample="cells")
+    assert not app.exception
+    assert ("orange[:material/warning: Not useful on real images yet" in words(app)) is said
 
 
 @pytest.mark.parametrize("page", ["compare", "masks"])

@@ -129,6 +129,7 @@ function reportOf(v) {
   const full = (index) => Math.min(toFull(index, sz) + (sz >> 1), volumes.fullShape[1] - 1);
   return {
     order: v.order,
+    content: v.content,
     z: full(s.z),
     t: s.t,
     mode: s.mode,
