@@ -4,7 +4,7 @@ import streamlit as st
 
 from labelfree_core.errors import LabelFreeError
 from labelfree_core.images import samples
-from pages.components import batching, cached, downloads, layout
+from pages.components import batching, cached, cards, downloads, layout
 
 work = layout.page(
     "untagged",
