@@ -18,7 +18,7 @@ work = layout.page(
 image = layout.need_image(work)
 layout.need_prediction(work, "Predict a structure first; then masks of it are made here.")
 
-which, where = st.columns([3, 4], vertical_alignment="bottom")
+which, where = st.columns([3, 4], vertical_alignment="top")
 with which:
     prediction = showing.choose_result(work, "masks-result")
 with where:
@@ -29,9 +29,13 @@ links.state(prediction.model_id)
 result, name = cached.result_id(work, prediction), downloads.stem(prediction)
 if channel is None:
     st.info("Without an observed stain there is nothing to compare with; here is the mask of the prediction.")
+    masking.follow_viewer("", result)
     threshold = masking.threshold("Predicted", prediction.voxels, result, name, prediction.units)
     predicted = mask(prediction.voxels, threshold)
     masking.alone(prediction, predicted)
+    with st.expander("Plane by plane"):
+        shown = showing.pair_layers(work, prediction, name=prediction.structure)
+        masking.planes(shown, result, observed=None, predicted=threshold)
     downloads.button(
         "Predicted mask (TIFF, 0 and 255)",
         lambda: downloads.mask_bytes(predicted, prediction, threshold),
@@ -48,6 +52,7 @@ except LabelFreeError as problem:
     st.error(str(problem))
     st.stop()
 
+masking.follow_viewer("|".join(key), "|".join((*key, "mate")))
 left, right = st.columns(2, gap="large")
 with left:
     low = masking.threshold("Observed", counting.counted(pair, pair.observed), "|".join(key), name)
@@ -73,8 +78,10 @@ with st.container(horizontal=True):
             f"{name}_{label.lower()}-mask.ome.tif",
             "image/tiff",
         )
-with st.expander("Plane by plane"):
-    masking.planes(pair, (observed, predicted), f"{result}|{channel}|{low}|{high}")
+with st.expander("Plane by plane, with both thresholds"):
+    shown = showing.pair_layers(work, prediction, name=prediction.structure)
+    masking.planes(shown, "|".join(key), observed=low, predicted=high)
+    st.caption("A threshold moved here is the page's: scores, masks and objects follow when you let go.")
 st.subheader("The observed image, clipped by the predicted mask", anchor=False)
 masking.clipped(pair, predicted)
 counting.section(work, counting.Compared(prediction, high, pair, channel, low))

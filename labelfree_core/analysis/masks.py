@@ -10,6 +10,9 @@ from labelfree_core.analysis.display import Limits, limits
 from labelfree_core.analysis.within import check_region
 from labelfree_core.errors import ImageError
 
+_SAMPLE_VOXELS = 200_000  # enough to meet nearly every grey value of a camera
+_UNEVEN = 0.05  # of a grey value, that rounding may put it off its place
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Agreement:
@@ -37,6 +40,57 @@ class Clipped:
 
     voxels: np.ndarray
     limits: Limits
+
+
+def whole_bins(voxels: np.ndarray, between: Limits, most: int) -> np.ndarray:
+    """
+    Choose the edges of a histogram so that each bin holds equally many grey values of the camera.
+
+    Whole numbers in bins of two and a half, say, fall into them by twos and threes: a comb that is not in the
+    image. Dividing by a standard deviation later leaves the numbers as evenly apart as they were.
+
+    Parameters
+    ----------
+    voxels : array, any shape
+        In any unit.
+    between : (lo, hi)
+        What the histogram is to span, at least.
+    most : int
+        Bins.
+
+    Returns
+    -------
+    edges : float64 array
+        At most ``most + 1``, evenly spaced; midway between grey values where the image has such.
+
+    Examples
+    --------
+    >>> whole_bins(np.arange(0, 256), (0.0, 255.0), 160)[:4]
+    array([-0.5,  1.5,  3.5,  5.5])
+    """
+    low, high = between if between[1] > between[0] else (between[0], between[0] + 1)
+    step = _grey_step(voxels)
+    if step is None:
+        return np.linspace(low, high, most + 1)
+    first = float(voxels.flat[0])  # some grey value, from which all others are whole steps away
+    low = first + (np.floor((low - first) / step + _UNEVEN) - 0.5) * step
+    values = int(np.ceil((high - low) / step - _UNEVEN))
+    width = -(-values // most)
+    return low + step * width * np.arange(-(-values // width) + 1)
+
+
+def _grey_step(voxels: np.ndarray) -> float | None:
+    """Return how far apart the grey values of an image lie; None where they lie anywhere."""
+    flat = voxels.reshape(-1)
+    found = np.unique(flat[:: max(1, flat.size // _SAMPLE_VOXELS)].astype(np.float64))
+    gaps = np.diff(found)
+    # Rounding to float32 leaves one number in several copies, a hair apart.
+    gaps = gaps[gaps > 1e-6 * np.abs(found).max(initial=0.0)]
+    if not gaps.size:
+        return None
+    whole = np.rint(gaps / gaps.min())
+    step = float(gaps.sum() / whole.sum())
+    return step if np.abs(gaps / step - whole).max() <= _UNEVEN else None
 
 
 def otsu_threshold(voxels: np.ndarray) -> float:

@@ -10,17 +10,19 @@ import streamlit as st
 
 from labelfree_core.analysis.alignment import Pair
 from labelfree_core.analysis.display import Limits, limits, picture, project
-from labelfree_core.analysis.masks import Agreement, clip_to_mask, otsu_threshold
+from labelfree_core.analysis.masks import Agreement, clip_to_mask, otsu_threshold, whole_bins
 from labelfree_core.analysis.segmentation import is_mask
 from labelfree_core.inference.prediction import Prediction
 from labelfree_core.reports import panels as figure_panels
 from labelfree_core.reports.figures import AGREE, EXTRA, MISSED, overlay
 from labelfree_core.reports.plots import Axis, Bars, Curve, Plot
 from pages.components import plotting, saving, session, showing, words
-from pages.components.viewer import Layer, viewer
+from pages.components.viewer import Layer, ViewState, moved, viewer
 
 BINS = 160
 STEPS = 400
+VIEW, OTSU = "masks-view", "otsu"
+PAIR_MODES = ("threshold", "side", "blink", "swipe", "merge", "difference")
 OBJECT, BACKGROUND, THRESHOLD = "#0b8f8a", "#9aa7ad", "#d98300"
 LEGEND = tuple(
     ("#" + bytes(colour).hex(), word)
@@ -32,7 +34,7 @@ LEGEND = tuple(
 def _summary(key: str, _voxels: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
     """Otsu's threshold, and the histogram between the limits somebody could want."""
     low, high = (float(v) for v in np.percentile(_voxels, (0.01, 99.99)))
-    counts, edges = np.histogram(_voxels, BINS, (low, high) if high > low else (low, low + 1))
+    counts, edges = np.histogram(_voxels, whole_bins(_voxels, (low, high), BINS))
     return otsu_threshold(_voxels), counts, edges
 
 
@@ -48,6 +50,7 @@ def threshold(title: str, voxels: np.ndarray, key: str, name: str, units: str = 
         return otsu
     work = session.current()
     low, high = float(edges[0]), float(edges[-1])
+    _take(work, key, (low, high))
     now = min(max(work.thresholds.get(key, otsu), low), high)
     widget = f"threshold-{key}"
     moved_before = key in work.thresholds
@@ -170,17 +173,54 @@ def _between(window: Limits) -> str:
     return "from {} to {} (z-score)".format(*map(words.intensity, window))
 
 
-def planes(pair: Pair, masks: tuple[np.ndarray, np.ndarray], key: str) -> None:
-    """Show both masks plane by plane."""
-    size = pair.voxel_size_um or (1.0,) * pair.observed.ndim
-    names = ("Observed mask", "Predicted mask")
-    layers = [
-        Layer(name, inside, size, kind="mask", digest=f"{name}|{key}")
-        for name, inside in zip(names, masks, strict=True)
-    ]
-    viewer(
+def follow_viewer(observed: str, predicted: str) -> None:
+    """Take over thresholds that the person moved in the viewer, before the page's own sliders are drawn."""
+    seen = moved(VIEW)
+    if seen is None:
+        return
+    before, now = seen
+    for key, old, new in (
+        (predicted, before.threshold, now.threshold),
+        (observed, before.threshold_observed, now.threshold_observed),
+    ):
+        if new != old:
+            st.session_state[_asked(key)] = OTSU if new is None else new
+
+
+def _asked(key: str) -> str:
+    return f"threshold asked of {key}"
+
+
+def _take(work: session.Session, key: str, between: Limits) -> None:
+    """Move a slider that is not drawn yet to where the viewer has the threshold."""
+    asked, widget = st.session_state.pop(_asked(key), None), f"threshold-{key}"
+    if asked is None:
+        return
+    st.session_state.pop(widget, None)
+    work.thresholds.pop(key, None)
+    if asked != OTSU:
+        work.thresholds[key] = st.session_state[widget] = min(max(float(asked), between[0]), between[1])
+
+
+def planes(layers: list[Layer], place: str, *, observed: float | None, predicted: float) -> None:
+    """
+    Show the images cut by their thresholds plane by plane, and let the person move them there too.
+
+    Parameters
+    ----------
+    layers : list of Layer
+        Observed, where there is a stain, and predicted, in the units of the thresholds.
+    place : str
+        Names what is shown, so that another image opens anew.
+    observed, predicted : float
+        Thresholds.
+    """
+    last = st.session_state.get(f"{VIEW} {place}", ViewState(mode="threshold"))
+    st.session_state[f"{VIEW} {place}"] = viewer(
         layers,
-        key="masks-view",
-        modes=("side", "merge", "blink", "swipe"),
-        height_px=showing.height_px(pair.observed.shape, 2),
+        key=VIEW,
+        mode="threshold",
+        modes=PAIR_MODES if len(layers) > 1 else ("threshold", "side"),
+        height_px=showing.height_px(layers[0].voxels.shape, 1),
+        state=last.at_thresholds(observed=observed, predicted=predicted),
     )

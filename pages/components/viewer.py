@@ -40,7 +40,7 @@ from pages.components.viewer_parts import (
 )
 from pages.components.viewer_state import MODES, ViewState
 
-__all__ = ["COLOUR_MAPS", "MODES", "Layer", "ViewState", "viewer"]
+__all__ = ["COLOUR_MAPS", "MODES", "Layer", "ViewState", "moved", "viewer"]
 
 
 def viewer(
@@ -94,8 +94,35 @@ def viewer(
         current and report.get("content") != about["content"]
     ):  # its windows and thresholds are of other images
         returned = replace(returned, limits=(), threshold=None, threshold_observed=None)
-    st.session_state[_memory_key(key)] = {**memory, "returned": returned}
+    st.session_state[_memory_key(key)] = {**memory, "returned": returned, "content": about["content"]}
     return returned
+
+
+def moved(key: str) -> tuple[ViewState, ViewState] | None:
+    """
+    Say what the person did in a viewer since the page's last run, before it is drawn in this one.
+
+    So that a page's own widgets, which come before the viewer, can follow it without a second run.
+
+    Parameters
+    ----------
+    key : str
+        Of the viewer.
+
+    Returns
+    -------
+    before, now : ViewState
+        As the page last knew it, and as it is; None where there is no newer report.
+    """
+    memory, shown = st.session_state.get(_memory_key(key)), st.session_state.get(key)
+    if memory is None or shown is None:
+        return None
+    report = dict(shown.get("view") or {})
+    if (report.get("order"), report.get("content")) != (memory["order"], memory.get("content")):
+        return None
+    before = memory["returned"]
+    now = ViewState.from_browser(report, before)
+    return None if now == before else (before, now)
 
 
 @st.fragment

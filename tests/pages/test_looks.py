@@ -18,7 +18,8 @@ from labelfree_core.inference.prediction import Prediction
 from labelfree_core.models import card
 from labelfree_core.models.card import ModelCard
 from labelfree_core.models.entries import ModelEntry
-from pages.components import comparing, masking, session, showing
+from pages.components import comparing, masking, session, showing, viewer
+from pages.components.viewer_state import ViewState
 from pages.components.words import intensity
 from tests.pages.conftest import SIZE_UM, Worker, channels, prediction_for, press, words
 
@@ -202,3 +203,45 @@ def test_the_list_proposes_the_model_that_was_made_for_its_images(open_app: Open
         for name, ndim in (("planes", 2), ("stacks", 3))
     ]
     assert [entry.card.id for entry in batching.best_first(work, entries)] == ["stacks", "planes"]
+
+
+def test_a_threshold_moved_in_the_viewer_reaches_slider_scores_and_files(
+    predicted: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = predicted("masks")
+    assert not app.exception
+    opened = float(app.slider[1].value)
+    dice, low = app.metric[0].value, float(app.slider[0].value)
+    asked = opened + 0.5
+    before = ViewState().at_thresholds(observed=low, predicted=opened)
+    news = [(before, before.at_thresholds(observed=low, predicted=asked))]
+    monkeypatch.setattr(masking, "moved", lambda key: news.pop() if news else None)
+    app.run()
+    assert not app.exception
+    assert app.slider[1].value == pytest.approx(asked)
+    assert float(app.slider[0].value) == low
+    assert app.metric[0].value != dice
+    assert asked in app.session_state["work"].thresholds.values()
+    app.run()  # no news: it stays, and the slider is free again
+    assert app.slider[1].value == pytest.approx(asked)
+    app.slider[1].set_value(opened).run()
+    assert app.slider[1].value == pytest.approx(opened)
+    news.append((before, before.at_thresholds(observed=low, predicted=None)))
+    app.run()  # Otsu's threshold, asked for in the viewer
+    assert not app.exception
+    assert app.metric[0].value == dice
+    assert app.session_state["work"].thresholds == {}
+
+
+def test_only_a_newer_report_of_the_same_images_counts_as_a_move(monkeypatch: pytest.MonkeyPatch) -> None:
+    known, report = ViewState(threshold=1.0), {"order": 2, "content": "here", "threshold": 1.0}
+    memory = {"order": 2, "content": "here", "returned": known}
+    state = {viewer._memory_key("a"): memory, "a": {"view": report}}
+    monkeypatch.setattr(viewer.st, "session_state", state)
+    assert viewer.moved("a") is None
+    assert viewer.moved("another") is None
+    report["threshold"] = 1.5
+    assert viewer.moved("a") == (known, replace(known, threshold=1.5))
+    for stale in ({"order": 1}, {"content": "there"}):
+        state["a"] = {"view": report | stale}
+        assert viewer.moved("a") is None
