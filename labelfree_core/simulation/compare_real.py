@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Compare simulated scenes with real stacks.")
     parser.add_argument("data", type=Path)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[101, 102, 103, 104])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[7100001, 7100002, 7100003, 7100004])
     arguments = parser.parse_args(argv)
     stacks, scenes = real(arguments.data), simulated(arguments.seeds, (32, 160, 192))
     table = {
