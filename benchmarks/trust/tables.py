@@ -1,0 +1,57 @@
+"""
+Write the tables of familiarity into docs/trust.md, from what `labelfree calibrate --json` printed.
+
+    python benchmarks/trust/tables.py "DNA in phase contrast=phase.json" "z-stacks=stacks.json"
+
+Each argument is a title and the file; the tables appear in their order, and a line on what is reached.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "trust.md"
+BEGIN, END = "<!-- familiarity begin -->", "<!-- familiarity end -->"
+KNOWN, GOAL = "as it is", 0.95
+NAMES = {
+    "focusstack_dna": "focus stacks of other microscopes",
+    "dna-phase-2d": "phase contrast",
+    "dna-brightfield-2d": "bright-field 2-D",
+    "brightfield-3d": "bright-field 3-D",
+}
+
+
+def described(title: str, rows: dict[str, dict[str, float]]) -> str:
+    """Make one table."""
+    known = rows[KNOWN]
+    count = round(known["n"])
+    wrong = round(known["false_alarms"] * count)
+    lines = [f"**{title}**: false alarms {wrong} of {count} ({known['false_alarms']:.1%})", ""]
+    lines += ["| kind | n | AUROC | unseen | caught | unseen |", "|---|---|---|---|---|---|"]
+    for kind, row in rows.items():
+        if kind == KNOWN:
+            continue
+        scores = [f"{row[name]:.3f}" for name in ("auroc", "auroc_unseen_kind")]
+        caught = [f"{row[name]:.0%}" for name in ("caught", "caught_unseen_kind")]
+        cells = [NAMES.get(kind, kind), f"{row['n']:.0f}", *scores, *caught]
+        lines.append(f"| {' | '.join(cells)} |")
+    short = [f"{NAMES.get(k, k)} {r['auroc']:.3f}" for k, r in rows.items() if r.get("auroc", 1) < GOAL]
+    lines += ["", f"Below {GOAL}: {', '.join(short) or 'none'}."]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Read the documents and replace the tables."""
+    tables = []
+    for argument in sys.argv[1:]:
+        title, _, file = argument.rpartition("=")
+        tables.append(described(title, json.loads(Path(file).read_text(encoding="utf-8"))["familiarity"]))
+    text = PAGE.read_text(encoding="utf-8")
+    head, tail = text.split(BEGIN)[0], text.split(END)[1]
+    PAGE.write_text(f"{head}{BEGIN}\n" + "\n\n".join(tables) + f"\n{END}{tail}", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
