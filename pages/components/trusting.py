@@ -148,8 +148,7 @@ def ceiling(found: TrustReport) -> None:
 
 def _row(values: list[tuple[str, float | None, str]]) -> None:
     for column, (label, value, meaning) in zip(st.columns(METRIC_COLUMNS), values, strict=True):
-        known = value is not None and math.isfinite(value)
-        column.metric(label, f"{value:.2f}" if known else "–", help=meaning)
+        column.metric(label, words.number(math.nan if value is None else value), help=meaning)
 
 
 def error_map(found: TrustReport) -> None:
