@@ -45,6 +45,7 @@ class Visitor:
         self._cookie = ""
         self._session = ""
         self._fault = ""
+        self._listener: asyncio.Task | None = None
 
     async def arrive(self) -> None:
         """Open the app, or come back after the connection was lost."""
@@ -65,12 +66,15 @@ class Visitor:
     async def lose(self) -> None:
         """Lose the connection, as when a laptop leaves the network."""
         self._stop_repeating()
-        self._listener.cancel()
+        if self._listener is not None:
+            self._listener.cancel()
         self._socket.transport.abort()
 
     async def leave(self) -> None:
-        """Close the tab, without a word to the app."""
+        """Close the tab, without a word to the app, where it was ever open."""
         self._stop_repeating()
+        if self._listener is None:
+            return
         self._listener.cancel()
         with suppress(asyncio.CancelledError, Exception):
             await self._listener
