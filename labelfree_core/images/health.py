@@ -59,16 +59,17 @@ def examine(stack: ImageStack, *, expected: str = "bright-field") -> tuple[Findi
     y, x = (max(0, (n - _WINDOW_PX) // 2) for n in planes.shape[1:])
     middle = planes[:, y : y + _WINDOW_PX, x : x + _WINDOW_PX]
     if min(planes.shape[1:]) >= 32:
+        fast, spectra = health_light.without_slow_light(middle), health_planes.spectra(stack)
         findings += [
-            health_light.noise_only(middle),
+            health_light.noise_only(fast),
             health_light.stripes(middle),
             health_light.uneven_light(planes),
             health_light.jpeg_blocks(planes),
             health_light.inverted(planes),
-            health_planes.focus(stack),
+            health_planes.focus(stack, spectra),
         ]
         if expected == "bright-field":
-            findings.append(health_light.halo(middle))
+            findings.append(health_light.halo(fast))
     if stack.voxels.ndim == 3:
         findings += [
             health_planes.few_planes(stack),
@@ -76,5 +77,5 @@ def examine(stack: ImageStack, *, expected: str = "bright-field") -> tuple[Findi
             health_planes.lamp_drift(stack),
         ]
         if min(planes.shape[1:]) >= 32 and len(voxels) >= 3:
-            findings.append(health_planes.sideways_drift(stack))
+            findings.append(health_planes.sideways_drift(stack, spectra))
     return tuple(sorted(findings, key=lambda finding: _ORDER[finding.level]))

@@ -20,6 +20,7 @@ _WINDOW_PX = 384
 _DRIFT_PLANES = 25
 # Planes from good microscopes have 3 % and more; an image enlarged or far out of focus has next to none.
 _HARDLY_SHARP = 0.02
+Wave = npt.NDArray[np.complex64]
 
 
 def empty(stack: ImageStack) -> Finding:
@@ -49,15 +50,12 @@ def empty(stack: ImageStack) -> Finding:
 
 def duplicates(stack: ImageStack) -> Finding:
     """Planes that equal an earlier one to the last bit."""
-    seen: dict[bytes, int] = {}
-    twice = []
+    alike: dict[bytes, list[int]] = {}
     for z, plane in enumerate(stack.voxels):
-        if _dead(plane):
-            continue
-        digest = hashlib.blake2b(np.ascontiguousarray(plane).tobytes(), digest_size=16).digest()
-        if digest in seen:
-            twice.append(z)
-        seen.setdefault(digest, z)
+        if not _dead(plane):
+            alike.setdefault(plane[::16, ::16].tobytes(), []).append(z)
+    # Only planes that equal another one at a glance are compared to the last bit.
+    twice = sorted(z for planes in alike.values() if len(planes) > 1 for z in _copies(stack.voxels, planes))
     if not twice:
         return Finding("duplicate planes", "ok", "No plane is the copy of another.")
     level = "severe" if len(twice) > len(stack.voxels) / 2 else "warning"
@@ -70,6 +68,17 @@ def duplicates(stack: ImageStack) -> Finding:
         "Check the z drive and the export; leave the copies out.",
         tuple(twice),
     )
+
+
+def _copies(voxels: npt.NDArray[np.generic], planes: list[int]) -> list[int]:
+    """Those of *planes* that equal an earlier one of them."""
+    seen, twice = set(), []
+    for z in planes:
+        digest = hashlib.blake2b(np.ascontiguousarray(voxels[z]).data, digest_size=16).digest()
+        if digest in seen:
+            twice.append(z)
+        seen.add(digest)
+    return twice
 
 
 def few_planes(stack: ImageStack) -> Finding:
@@ -89,10 +98,18 @@ def few_planes(stack: ImageStack) -> Finding:
     )
 
 
-def focus(stack: ImageStack) -> Finding:
+def spectra(stack: ImageStack) -> dict[int, Wave]:
+    """Spectra of the planes that both :func:`focus` and :func:`sideways_drift` look at."""
+    if stack.voxels.ndim == 2:
+        return {}
+    chosen = spread(len(stack.voxels), _DRIFT_PLANES)
+    return {z: _wave(_window(stack.voxels[z])) for z in chosen if not _dead(stack.voxels[z])}
+
+
+def focus(stack: ImageStack, spectra: dict[int, Wave]) -> Finding:
     """Which planes hold fine detail, or whether a single plane does."""
     voxels = stack.voxels if stack.voxels.ndim == 3 else stack.voxels[None]
-    detail = detail_of(voxels)
+    detail = detail_of(voxels, spectra)
     best = float(detail.max())
     if best < _HARDLY_SHARP:
         return Finding(
@@ -121,9 +138,13 @@ def focus(stack: ImageStack) -> Finding:
     return Finding("focus", "ok", f"The sharpest planes are {_ranges(sharp)}.", planes=sharp)
 
 
-def detail_of(voxels: npt.NDArray[np.generic]) -> npt.NDArray[np.float64]:
+def detail_of(
+    voxels: npt.NDArray[np.generic], spectra: dict[int, Wave] | None = None
+) -> npt.NDArray[np.float64]:
     """Return how much fine detail each plane of (Z, Y, X) holds, see :func:`fine_detail`."""
-    return np.array([fine_detail(_window(plane)) for plane in voxels])
+    known = spectra or {}
+    waves = (known[z] if z in known else _wave(_window(plane)) for z, plane in enumerate(voxels))
+    return np.array([fine_detail(wave, _window_shape(voxels)) for wave in waves])
 
 
 def lamp_drift(stack: ImageStack) -> Finding:
@@ -142,11 +163,10 @@ def lamp_drift(stack: ImageStack) -> Finding:
     )
 
 
-def sideways_drift(stack: ImageStack) -> Finding:
+def sideways_drift(stack: ImageStack, spectra: dict[int, Wave]) -> Finding:
     """How far the image wanders in Y and X from the first plane to the last."""
-    chosen = [z for z in spread(len(stack.voxels), _DRIFT_PLANES) if not _dead(stack.voxels[z])]
-    windows = [_window(stack.voxels[z]) for z in chosen]
-    steps = [_shift(a, b) for a, b in itertools.pairwise(windows)]
+    shape = _window_shape(stack.voxels)
+    steps = [_shift(a, b, shape) for a, b in itertools.pairwise(spectra.values())]
     path = np.cumsum(steps, axis=0) if steps else np.zeros((1, 2))
     far = float(np.hypot(*path.T).max())
     pixel = stack.voxel_size_um[-1] if stack.voxel_size_um else None
@@ -163,24 +183,30 @@ def sideways_drift(stack: ImageStack) -> Finding:
     )
 
 
-def fine_detail(plane: npt.NDArray[np.float32]) -> float:
+def fine_detail(wave: Wave, shape: tuple[int, int]) -> float:
     """
     Share of a plane's contrast finer than about 8 pixels and above its pixel noise, 0 to 1.
 
     Noise is alike at all frequencies, so the highest ones, beyond what optics passes, give its level.
+
+    Parameters
+    ----------
+    wave : complex64 array
+        Spectrum of a plane.
+    shape : tuple of int
+        (Y, X) of that plane in pixels.
     """
-    power, radius = _power(plane)
-    noise = float(np.median(power[radius > 0.45]))
-    above = np.clip(power - noise, 0, None)
-    band = (radius > 0.125) & (radius < 0.4)
-    all_of_it = above[(radius > 0.01) & (radius < 0.4)].sum()
-    return float(above[band].sum() / all_of_it) if all_of_it > 0 else 0.0
+    power = (wave.real**2 + wave.imag**2).ravel()
+    noisy, fine, coarse = _bands(shape)
+    noise = float(np.median(power[noisy]))
+    of_fine, of_coarse = (float(np.clip(power[band] - noise, 0, None).sum()) for band in (fine, coarse))
+    whole = of_fine + of_coarse
+    return of_fine / whole if whole > 0 else 0.0
 
 
-def _power(plane: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Power spectrum of a plane and the frequency of each entry in cycles a pixel."""
-    wave = fft.rfft2((plane - plane.mean()) * _soft(plane.shape))
-    return wave.real**2 + wave.imag**2, _frequency(plane.shape)
+def _wave(plane: npt.NDArray[np.float32]) -> Wave:
+    """Spectrum of a plane."""
+    return fft.rfft2((plane - plane.mean()) * _soft(plane.shape))
 
 
 @lru_cache(maxsize=4)
@@ -191,16 +217,18 @@ def _soft(shape: tuple[int, int]) -> npt.NDArray[np.float32]:
 
 
 @lru_cache(maxsize=4)
-def _frequency(shape: tuple[int, int]) -> npt.NDArray[np.float64]:
-    return np.hypot(np.fft.fftfreq(shape[0])[:, None], np.fft.rfftfreq(shape[1]))
+def _bands(shape: tuple[int, int]) -> tuple[npt.NDArray[np.intp], ...]:
+    """Where in a spectrum lie noise alone, detail finer than about 8 pixels, and what is coarser."""
+    radius = np.hypot(np.fft.fftfreq(shape[0])[:, None], np.fft.rfftfreq(shape[1])).ravel()  # cycles a pixel
+    bands = radius > 0.45, (radius > 0.125) & (radius < 0.4), (radius > 0.01) & (radius <= 0.125)
+    return tuple(np.flatnonzero(band) for band in bands)
 
 
-def _shift(first: npt.NDArray[np.float32], second: npt.NDArray[np.float32]) -> tuple[float, float]:
+def _shift(a: Wave, b: Wave, shape: tuple[int, int]) -> tuple[float, float]:
     """Shift from one plane to the next in pixels by phase correlation; none where the peak is unsure."""
-    a, b = (fft.rfft2((p - p.mean()) * _soft(first.shape)) for p in (first, second))
     cross = np.conj(a) * b
     # Half-way between plain and phase correlation: robust to noise, sharp enough for a pixel.
-    peak = fft.irfft2(cross / np.sqrt(np.maximum(np.abs(cross), 1e-12)), s=first.shape)
+    peak = fft.irfft2(cross / np.sqrt(np.maximum(np.abs(cross), 1e-12)), s=shape)
     y, x = np.unravel_index(int(peak.argmax()), peak.shape)
     if peak[y, x] < 6 * peak.std():
         return 0.0, 0.0
@@ -213,7 +241,13 @@ def _shift(first: npt.NDArray[np.float32], second: npt.NDArray[np.float32]) -> t
 def _window(plane: npt.NDArray[np.generic]) -> npt.NDArray[np.float32]:
     """The middle of a plane, at full resolution."""
     y, x = ((n - min(n, _WINDOW_PX)) // 2 for n in plane.shape)
-    return np.nan_to_num(plane[y : y + _WINDOW_PX, x : x + _WINDOW_PX].astype(np.float32))
+    window = plane[y : y + _WINDOW_PX, x : x + _WINDOW_PX].astype(np.float32)
+    return np.nan_to_num(window) if plane.dtype.kind == "f" else window
+
+
+def _window_shape(voxels: npt.NDArray[np.generic]) -> tuple[int, int]:
+    height, width = (min(n, _WINDOW_PX) for n in voxels.shape[-2:])
+    return height, width
 
 
 def _dead(plane: npt.NDArray[np.generic]) -> bool:

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 from labelfree_core.images.axes import propose_axes
 from labelfree_core.images.choice import Choice
@@ -115,6 +114,8 @@ def _look(planes: npt.NDArray[np.float32]) -> tuple[str, str, float]:
 
 def _flat_objects(planes: npt.NDArray[np.float32]) -> bool:
     """Whether the brighter parts are even inside, like labels, and not saturated or merely dark."""
+    from scipy import ndimage  # here, because pages that ask for no guess start sooner without it
+
     plane = planes[len(planes) // 2]
     inside = ndimage.binary_erosion(plane > plane.min(), iterations=2)
     if inside.sum() < 20:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 from labelfree_core.errors import ImageError
 from labelfree_core.images.stack import ImageStack
@@ -101,6 +100,8 @@ def estimate_from(channel: ImageStack, *, painted: bool) -> SizeEstimate | None:
 
 def _blob_diameters(voxels: npt.NDArray[np.generic]) -> npt.NDArray[np.float64]:
     """Equivalent diameters in pixels of the compact bright objects of a projection."""
+    from scipy import ndimage  # here, because pages that ask for no guess start sooner without it
+
     plane = np.nan_to_num(voxels.astype(np.float32))
     plane = plane.max(axis=0) if plane.ndim == 3 else plane
     step = max(1, max(plane.shape) // 1024)

@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from labelfree_core.errors import PredictionError
-from labelfree_core.images.intensity import flatten, standardise
+from labelfree_core.images.intensity import standardise, zero_and_unit
 from labelfree_core.images.resample import resize_published
+from labelfree_core.images.shading import flatten
 from labelfree_core.images.stack import ImageStack
 from labelfree_core.models.card import ModelCard
 from labelfree_core.settings import Settings
@@ -197,9 +198,14 @@ def _prepared(stack: ImageStack, card: ModelCard, steps: tuple[str, ...], fit: s
     scale = find_scale(stack, card)
     voxels: npt.NDArray[np.generic] = stack.voxels
     size = stack.voxel_size_um or scale.voxel_size_um
-    for step in steps:
-        if step == "standardise":
-            voxels = _standardised(voxels, card)
+    todo = list(steps)
+    while todo:
+        step = todo.pop(0)
+        if step == "standardise" and todo[:1] == ["resize"]:
+            todo.pop(0)
+            voxels, size = _standardised(voxels, card, scale.factors), scale.voxel_size_um
+        elif step == "standardise":
+            voxels = _standardised(voxels, card, (1.0,) * voxels.ndim)
         elif step == "flatten":
             voxels = flatten(voxels, sigma_px=FLATTEN_SIGMA_UM / size[-1])
         elif step == "resize":
@@ -218,11 +224,20 @@ def _prepared(stack: ImageStack, card: ModelCard, steps: tuple[str, ...], fit: s
     return ImageStack(ready, size, stack.origin, units)
 
 
-def _standardised(voxels: npt.NDArray[np.generic], card: ModelCard) -> npt.NDArray[np.float32]:
+def _standardised(
+    voxels: npt.NDArray[np.generic], card: ModelCard, factors: tuple[float, ...]
+) -> npt.NDArray[np.float32]:
+    """Standardise, then resize by *factors*."""
     if card.ndim == 2 and voxels.ndim == 3:
         # A model of planes has seen whole images of one plane: each plane is its own image.
-        return np.stack([standardise(plane) for plane in voxels])
-    return standardise(voxels)
+        return np.stack([_standardised(plane, card, factors[1:]) for plane in voxels])
+    if all(factor == 1 for factor in factors):
+        return standardise(voxels)
+    # Resizing keeps constants: what is scaled afterwards, where there is less of it, has the same values.
+    mean, spread = zero_and_unit(voxels)
+    resized = resize_published(voxels, factors, zero=mean)
+    resized /= np.float32(spread)
+    return resized
 
 
 def _resized(voxels: npt.NDArray[np.generic], factors: tuple[float, ...]) -> npt.NDArray[np.generic]:

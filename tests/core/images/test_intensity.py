@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from labelfree_core.errors import ImageError
-from labelfree_core.images.intensity import check_voxels, flatten, mean_std, percentiles, standardise
+from labelfree_core.images.intensity import check_voxels, mean_std, percentiles, standardise
+from labelfree_core.images.shading import flatten
 from labelfree_core.images.stack import ImageStack, Origin
 
 DTYPES = st.sampled_from([np.uint8, np.int8, np.uint16, np.int16, np.int32, np.float32])

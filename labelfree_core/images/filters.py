@@ -1,0 +1,126 @@
+"""
+Blurs and medians of planes, made of a few dense products and comparisons.
+
+They give what ``scipy.ndimage`` and ``numpy.median`` give, up to rounding, in a fraction of the time.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+Planes = npt.NDArray[np.float32]
+_PIECE = 64  # rows blurred at once; with fewer the products are too small, with more they are mostly zeros
+
+
+def blur_rows(planes: Planes, sigma_px: float) -> Planes:
+    """
+    Blur along Y like ``scipy.ndimage.gaussian_filter1d(..., axis=-2, mode="nearest")``.
+
+    Parameters
+    ----------
+    planes : float32 array, shape (..., Y, X)
+    sigma_px : float
+
+    Returns
+    -------
+    blurred : float32 array, same shape
+
+    Examples
+    --------
+    >>> blur_rows(np.full((4, 3), 7, np.float32), 1.0)[0].tolist()
+    [7.0, 7.0, 7.0]
+    """
+    return _weighed_rows(planes, _gaussian(sigma_px))
+
+
+def blur(planes: Planes, sigma_px: float, *, truncate: float = 4.0) -> Planes:
+    """
+    Blur along Y and X, like ``scipy.ndimage.gaussian_filter(..., mode="nearest")`` plane by plane.
+
+    Parameters
+    ----------
+    planes : float32 array, shape (..., Y, X)
+    sigma_px : float
+    truncate : float
+        Where the weights end, in *sigma_px*.
+    """
+    weights = _gaussian(sigma_px, truncate)
+    return _weighed_columns(_weighed_rows(planes, weights), weights)
+
+
+def blur_columns(planes: Planes, sigma_px: float) -> Planes:
+    """Blur along X; as :func:`blur_rows`."""
+    return _weighed_columns(planes, _gaussian(sigma_px))
+
+
+def box_mean(planes: Planes, size_px: int) -> Planes:
+    """
+    Mean of the square around each pixel, like ``scipy.ndimage.uniform_filter(..., mode="nearest")``.
+
+    Parameters
+    ----------
+    planes : float32 array, shape (..., Y, X)
+    size_px : int
+        Side of the square, odd.
+    """
+    weights = (1.0 / size_px,) * size_px
+    return _weighed_columns(_weighed_rows(planes, weights), weights)
+
+
+def median_plane(planes: Planes) -> Planes:
+    """
+    Median over the first axis, like ``numpy.median(planes, axis=0)``; for a few planes.
+
+    Examples
+    --------
+    >>> median_plane(np.float32([[5, 1], [3, 2], [4, 9]])).tolist()
+    [4.0, 2.0]
+    """
+    # Neighbours change places until all are in order: whole planes at a time, not pixel by pixel.
+    ordered, count = list(planes), len(planes)
+    for turn in range(count):
+        for i in range(turn % 2, count - 1, 2):
+            ordered[i], ordered[i + 1] = np.minimum(*ordered[i : i + 2]), np.maximum(*ordered[i : i + 2])
+    low, high = ordered[(count - 1) // 2], ordered[count // 2]
+    return low if low is high else (low + high) / 2
+
+
+@lru_cache(maxsize=8)
+def _gaussian(sigma_px: float, truncate: float = 4.0) -> tuple[float, ...]:
+    reach = int(truncate * sigma_px + 0.5)
+    weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma_px) ** 2)
+    return tuple(weights / weights.sum())
+
+
+@lru_cache(maxsize=16)
+def _band(weights: tuple[float, ...], rows: int) -> Planes:
+    """Matrix (rows, rows + reach on both sides) whose product with a piece of a plane weighs its rows."""
+    band = np.zeros((rows, rows + len(weights) - 1), np.float32)
+    for row in range(rows):
+        band[row, row : row + len(weights)] = weights
+    return band
+
+
+def _weighed_rows(planes: Planes, weights: tuple[float, ...]) -> Planes:
+    reach = len(weights) // 2
+    padded = np.pad(planes, [(0, 0)] * (planes.ndim - 2) + [(reach, reach), (0, 0)], mode="edge")
+    out, height = np.empty_like(planes), planes.shape[-2]
+    for start in range(0, height, _PIECE):
+        stop = min(start + _PIECE, height)
+        part = padded[..., start : stop + 2 * reach, :]
+        np.matmul(_band(weights, stop - start), part, out=out[..., start:stop, :])
+    return out
+
+
+def _weighed_columns(planes: Planes, weights: tuple[float, ...]) -> Planes:
+    reach = len(weights) // 2
+    padded = np.pad(planes, [(0, 0)] * (planes.ndim - 1) + [(reach, reach)], mode="edge")
+    out, width = np.empty_like(planes), planes.shape[-1]
+    for start in range(0, width, _PIECE):
+        stop = min(start + _PIECE, width)
+        part = padded[..., start : stop + 2 * reach]
+        np.matmul(part, _band(weights, stop - start).T, out=out[..., start:stop])
+    return out
