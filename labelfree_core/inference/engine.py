@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import copy
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,11 +18,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from labelfree_core.errors import PredictionError
 from labelfree_core.inference.cost import Cost, cost
 from labelfree_core.inference.folding import folded
 from labelfree_core.inference.interruptible import WorkCallback, interruptible, reporting
-from labelfree_core.inference.memory import free_memory, keep_large_buffers
+from labelfree_core.inference.memory import keep_large_buffers
 from labelfree_core.inference.speed import Pace, measure
 from labelfree_core.inference.streaming import CHOICES, WHOLE, Streaming, run_unet
 from labelfree_core.models.unet import FNet
@@ -40,51 +41,19 @@ class OutOfMemory(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Device:
-    """A processor that can predict: its ``name`` in options, a ``title`` for people, ``free_bytes``."""
-
-    name: str
-    title: str
-    free_bytes: int
-
-
-def devices() -> tuple[Device, ...]:
+class Flight:
     """
-    Processors of this machine that can predict, best first.
+    A tile on its way through a network: what went in, and the result that is being computed.
 
-    Examples
-    --------
-    >>> devices()[-1].name
-    'cpu'
+    ``sound`` tells whether all numbers are finite, where they may not be; ``arrived`` when all is here.
     """
-    found = []
-    if torch.cuda.is_available():
-        found.append(Device("cuda", torch.cuda.get_device_name(0), free_memory("cuda")))
-    if torch.backends.mps.is_available():
-        found.append(Device("mps", "Apple GPU", free_memory("mps")))
-    threads = torch.get_num_threads()
-    found.append(Device("cpu", f"Processor, {threads} threads", free_memory("cpu")))
-    return tuple(found)
 
-
-def choose_device(name: str) -> str:
-    """
-    Return the device that *name* means on this machine; ``"auto"`` takes the best.
-
-    Raises
-    ------
-    PredictionError
-        If the machine has no such device.
-    """
-    known = [device.name for device in devices()]
-    if name == "auto":
-        return known[0]
-    if name not in known:
-        raise PredictionError(
-            f"This machine has no device {name!r} that PyTorch can use; it has {', '.join(known)}. "
-            'Choose one of these, or "auto".'
-        )
-    return name
+    x: Tensor
+    how: Streaming
+    batched: bool
+    result: Tensor
+    sound: Tensor | None = None
+    arrived: torch.cuda.Event | None = None
 
 
 class Engine:
@@ -118,8 +87,11 @@ class Engine:
         self.halo: tuple[int, ...] = tuple(getattr(network, "halo", (32,) * self.ndim))
         self.published = isinstance(network, FNet)
         self.choices = CHOICES if self.published else (WHOLE,)
-        # Rounding of 16-bit floats is far below the noise of any image; a CPU only loses by them.
+        # Rounding of 16-bit floats is far below the noise of any image; a CPU only loses by them. The other
+        # kind, bfloat16, never overflows and rounds eight times as much (docs/performance.md).
         self.dtype = "float16" if device == "cuda" else "int8" if preview else "float32"
+        # While the processor blends one tile, a graphics processor computes the next.
+        self.tiles_in_flight = 2 if device == "cuda" else 1
         self._costs: dict[tuple[tuple[int, ...], Streaming], Cost] = {}
         self._ghost: nn.Module | None = None
         self._pace: Pace | None = None
@@ -152,32 +124,76 @@ class Engine:
         OutOfMemory
             If the memory of the device does not suffice.
         """
+        return self.finish(self.start(image, how=how, on_work=on_work))
+
+    def start(
+        self,
+        image: npt.NDArray[np.float32],
+        *,
+        how: Streaming = WHOLE,
+        on_work: WorkCallback | None = None,
+    ) -> Flight:
+        """
+        Begin what :meth:`run` does; a graphics processor then works while this one goes on.
+
+        Parameters
+        ----------
+        image, how, on_work
+            As for :meth:`run`.
+
+        Raises
+        ------
+        OutOfMemory
+            If the memory of the device does not suffice.
+        """
         batched = image.ndim == self.ndim + 1
         x = torch.from_numpy(np.ascontiguousarray(image))
         x = x.unsqueeze(1) if batched else x[None, None]
-        try:
-            with torch.inference_mode(), reporting(on_work):
-                result = self._forward(x.to(self.device), how)[:, 0].float().cpu().numpy()
-        except MemoryError as problem:
-            raise OutOfMemory from problem
-        except RuntimeError as problem:
-            if any(words in str(problem).lower() for words in _MEMORY_MESSAGES):
-                raise OutOfMemory from problem
-            raise
-        return result if batched else result[0]
+        with _memory_errors(), torch.inference_mode(), reporting(on_work):
+            if self.device == "cuda":
+                x = x.pin_memory()  # else the copy would wait for the tile before
+            x = x.to(self.device, non_blocking=True)
+            result = self._forward(x, how)
+            sound = torch.isfinite(result).all() if self.dtype == "float16" else None
+            result = result[:, 0].float()
+            if self.device != "cuda":
+                return Flight(x, how, batched, result, sound)
+            there = torch.empty(result.shape, pin_memory=True).copy_(result, non_blocking=True)
+            arrived = torch.cuda.Event()
+            arrived.record()
+            return Flight(x, how, batched, there, sound, arrived)
+
+    def finish(self, flight: Flight) -> npt.NDArray[np.float32]:
+        """
+        Wait for the result of :meth:`start`.
+
+        Returns
+        -------
+        result : float32 array, shape of the image
+
+        Raises
+        ------
+        OutOfMemory
+            If the memory of the device does not suffice.
+        """
+        result = flight.result
+        with _memory_errors(), torch.inference_mode():
+            if flight.arrived is not None:
+                flight.arrived.synchronize()
+            if flight.sound is not None and not bool(flight.sound):
+                # A few networks leave the range of float16 inside; they run in full precision from now on.
+                _LOG.info("float16 overflowed; the network runs in float32")
+                self.dtype = "float32"
+                result = self._forward(flight.x, flight.how)[:, 0]
+            found: npt.NDArray[np.float32] = result.cpu().numpy()
+        return found if flight.batched else found[0]
 
     def _forward(self, x: Tensor, how: Streaming) -> Tensor:
         x = x.contiguous(memory_format=self.layout)
         if self.dtype != "float16":
             return _apply(self.network, x, how)
-        with torch.autocast("cuda", dtype=torch.float16):
-            result = _apply(self.network, x, how)
-        if bool(torch.isfinite(result).all()):
-            return result
-        # A few networks leave the range of float16 inside; they run in full precision from now on.
-        _LOG.info("float16 overflowed; the network runs in float32")
-        self.dtype = "float32"
-        return _apply(self.network, x, how)
+        with torch.autocast(self.device, dtype=torch.float16):
+            return _apply(self.network, x, how)
 
     def cost(self, shape: tuple[int, ...], how: Streaming = WHOLE) -> Cost:
         """
@@ -211,6 +227,19 @@ class Engine:
         """Correct the pace by a prediction that took *seconds*; costs nothing."""
         if self._pace is not None:
             self._pace = self._pace.corrected(self._pace.seconds(flops, pieces), seconds)
+
+
+@contextmanager
+def _memory_errors() -> Iterator[None]:
+    """Turn the many errors of a failed allocation into one."""
+    try:
+        yield
+    except MemoryError as problem:
+        raise OutOfMemory from problem
+    except RuntimeError as problem:
+        if any(words in str(problem).lower() for words in _MEMORY_MESSAGES):
+            raise OutOfMemory from problem
+        raise
 
 
 def _apply(network: nn.Module, x: Tensor, how: Streaming) -> Tensor:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from labelfree_core.errors import PredictionError
 from labelfree_core.inference import lost
-from labelfree_core.inference.engine import Engine, choose_device
+from labelfree_core.inference.devices import choose_device
+from labelfree_core.inference.engine import Engine
 from labelfree_core.inference.memory import give_back
 from labelfree_core.inference.preview import available
 from labelfree_core.models.store import load_network

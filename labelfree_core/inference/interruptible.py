@@ -70,7 +70,7 @@ class Interruptible(nn.Module):
 
     def _quick_way(self, x: Tensor) -> Winograd | Thin | Int8 | None:
         """Return another way than the direct one, prepared at its first use, where there is one for *x*."""
-        if self._kind is None or x.device.type != "cpu" or x.dtype != torch.float32:
+        if self._kind is None or not _single_precision(x):
             return None
         if self._quick is None and onednn(transposed=False):
             self._quick = self._kind(self.conv)  # type: ignore[arg-type]  # only a Conv3d has a kind
@@ -146,7 +146,7 @@ def convolve(x: Tensor, conv: _ConvNd, padding: tuple[int, ...] | None = None) -
     weight, bias, pads = conv.weight, conv.bias, padding or conv.padding
     transposed = isinstance(conv, nn.ConvTranspose2d | nn.ConvTranspose3d)
     plain = conv.padding_mode == "zeros" and not isinstance(pads, str)
-    if plain and x.device.type == "cpu" and x.dtype == torch.float32 and onednn(transposed=transposed):
+    if plain and _single_precision(x) and onednn(transposed=transposed):
         if not transposed:
             return _direct(x, conv, pads)  # type: ignore[arg-type]
         rule = (conv.padding, conv.output_padding, conv.stride, conv.dilation, conv.groups)
@@ -155,6 +155,12 @@ def convolve(x: Tensor, conv: _ConvNd, padding: tuple[int, ...] | None = None) -
         return conv(x)
     call = functional.conv3d if weight.dim() == 5 else functional.conv2d
     return call(x, weight, bias, conv.stride, padding, conv.dilation, conv.groups)
+
+
+def _single_precision(x: Tensor) -> bool:
+    """Whether a convolution of *x* is one of 32-bit numbers on a processor."""
+    half = torch.is_autocast_enabled("cpu")
+    return x.device.type == "cpu" and x.dtype == torch.float32 and not half
 
 
 def _direct(x: Tensor, conv: _ConvNd, padding: tuple[int, ...]) -> Tensor:

@@ -11,10 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from labelfree_core.errors import PredictionError
-from labelfree_core.inference.engine import Engine, OutOfMemory
+from labelfree_core.inference.engine import Engine, Flight, OutOfMemory
+from labelfree_core.inference.flying import overlapped
 from labelfree_core.inference.layout import OVERHEAD, Layout, layout
 from labelfree_core.inference.memory import give_back
 from labelfree_core.inference.options import Progress, ProgressCallback
+from labelfree_core.inference.tiles import Tile
 
 _LOG = logging.getLogger(__name__)
 _EVERY_S = 0.1
@@ -130,9 +132,14 @@ def _run_tiles(
     on_work = reporter.working(planned.flops, "Predicting" if pieces == 1 else f"Predicting {pieces} pieces")
     planes = planned.repeats > 1 or image.ndim > engine.ndim
     pairs = zip(image, total, strict=True) if planes else [(image, total)]
-    for source, target in pairs:
-        for tile in planned.tiles:
-            tile.add(target, engine.run(source[tile.read], how=planned.how, on_work=on_work))
+    jobs = ((source, target, tile) for source, target in pairs for tile in planned.tiles)
+
+    def start(job: tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], Tile]) -> Flight:
+        source, _, tile = job
+        return engine.start(source[tile.read], how=planned.how, on_work=on_work)
+
+    for (_, target, tile), result in overlapped(jobs, start, engine.finish, most=engine.tiles_in_flight):
+        tile.add(target, result)
     if not np.isfinite(total).all():
         raise PredictionError(
             "The network gave values that are no numbers: its weights are damaged or belong to another "

@@ -11,7 +11,8 @@ import torch
 
 from labelfree_core.errors import PredictionCancelled
 from labelfree_core.inference import interruptible
-from labelfree_core.inference.engine import Engine, OutOfMemory, choose_device, devices
+from labelfree_core.inference.devices import choose_device, devices
+from labelfree_core.inference.engine import Engine, Flight, OutOfMemory
 from labelfree_core.inference.layout import layout
 from labelfree_core.inference.running import run
 from labelfree_core.models.compact import Compact2d, Compact3d
@@ -111,14 +112,14 @@ def test_tiles_with_the_whole_reach_as_halo_equal_the_whole() -> None:
 def test_a_failing_allocation_is_tried_again_in_smaller_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     net, x = network(3, depth=1), image(8, 256, 256)
     engine = Engine(net)
-    true_run, largest = engine.run, 8 * 160 * 160
+    true_start, largest = engine.start, 8 * 160 * 160
 
-    def run_small(tile: np.ndarray, **options: object) -> np.ndarray:
+    def start_small(tile: np.ndarray, **options: object) -> Flight:
         if tile.size > largest:
             raise OutOfMemory
-        return true_run(tile, **options)
+        return true_start(tile, **options)
 
-    monkeypatch.setattr(engine, "run", run_small)
+    monkeypatch.setattr(engine, "start", start_small)
     result = run(engine, x, 10**9)
     assert result.retries >= 1
     assert relative_l2(result.voxels, plain(net, x)) <= 1e-5
@@ -227,7 +228,7 @@ def test_the_path_of_a_graphics_processor_falls_back_to_single_precision(
 
     monkeypatch.setattr(torch, "autocast", Autocast)
     assert relative_l2(engine.run(x), plain(net, x)) <= 1e-5
-    assert seen == [("cuda", torch.float16)]
+    assert seen == [("cpu", torch.float16)]
     assert engine.dtype == "float32"
     engine.run(x)
     assert len(seen) == 1  # it is not tried again
@@ -238,5 +239,9 @@ def test_half_precision_on_cuda_agrees_with_single_on_the_cpu() -> None:
     if not torch.cuda.is_available():
         pytest.skip("no CUDA device")
     net, x = network(3, mult_chan=32, depth=4), image(32, 64, 64)
-    found, wanted = Engine(net, "cuda").run(x), plain(net, x)
+    engine, wanted = Engine(net, "cuda"), plain(net, x)
+    found = engine.run(x)
     assert np.corrcoef(found.ravel(), wanted.ravel())[0, 1] >= 0.9999
+    flights = [engine.start(x) for _ in range(engine.tiles_in_flight)]
+    for flight in flights:
+        np.testing.assert_array_equal(engine.finish(flight), found)
