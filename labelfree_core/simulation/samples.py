@@ -11,18 +11,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import numpy.typing as npt
 
 from labelfree_core.images.writing import write_channels
-from labelfree_core.simulation.optics import Transmitted
+from labelfree_core.simulation.planes import LOW_POWER, pixels, sharpest
 from labelfree_core.simulation.scene import Scene, SceneSettings, simulate
 
 # Channel names as in the public tutorial's files.
-_CHANNEL = {"DNA": "H3342", "membrane": "CMDRP", "lamin B1": "EGFP"}
+_CHANNEL = {"DNA": "H3342", "membrane": "CMDRP", "lamin B1": "EGFP", "nucleoli": "nucleoli"}
 _STAINS = ("membrane", "lamin B1", "DNA")
-_LOW_POWER = Transmitted(na=0.45, na_condenser=0.3, wavelength_um=0.55)
-_RING = Transmitted(mode="phase contrast", na=0.45, na_condenser=0.3, wavelength_um=0.55)
+_LOW, _RING = LOW_POWER["bright-field"], LOW_POWER["phase contrast"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,31 +89,23 @@ SPECS = (
         "One plane in phase contrast",
         "Adherent cells at low power, 0.65 um pixels, with nuclei.",
         15,
-        SceneSettings("sparse", (12, 320, 416), (0.6, 0.325, 0.325), "phase contrast", ("DNA",), light=_RING),
-        "Phase_20",
+        SceneSettings(
+            "sparse", _RING.shape, _RING.voxel_size_um, "phase contrast", ("DNA",), light=_RING.light
+        ),
+        _RING.channel,
         plane=4,
-        bin=2,
+        bin=_RING.bin,
     ),
     Spec(
         "brightfield-plane",
         "One plane in bright-field",
         "Adherent cells at low power, slightly out of focus, 0.3112 um pixels, with nuclei.",
         16,
-        SceneSettings(
-            "sparse", (16, 256, 320), (0.6, 0.3112, 0.3112), "bright-field", ("DNA",), light=_LOW_POWER
-        ),
-        "Bright_20",
+        SceneSettings("sparse", _LOW.shape, _LOW.voxel_size_um, "bright-field", ("DNA",), light=_LOW.light),
+        _LOW.channel,
         plane=2,
     ),
 )
-
-
-def _pixels(volume: npt.NDArray, plane: int, size: int) -> npt.NDArray:
-    """One plane, its pixels averaged in squares of *size*."""
-    height, width = (n // size for n in volume.shape[1:])
-    image = volume[plane, : height * size, : width * size].astype(np.float64)
-    image = image.reshape(height, size, width, size).mean(axis=(1, 3))
-    return np.rint(image).astype(volume.dtype)
 
 
 def channels(spec: Spec, scene: Scene) -> dict[str, npt.NDArray]:
@@ -124,9 +114,9 @@ def channels(spec: Spec, scene: Scene) -> dict[str, npt.NDArray]:
     found.update({_CHANNEL[name]: scene.stains[name] for name in spec.settings.stains})
     if spec.plane is None:
         return found
-    sharp = {name: int(np.argmax(v.std(axis=(1, 2)))) for name, v in found.items()}
+    sharp = {name: sharpest(v) for name, v in found.items()}
     sharp[spec.transmitted] = spec.plane
-    return {name: _pixels(volume, sharp[name], spec.bin) for name, volume in found.items()}
+    return {name: pixels(volume, sharp[name], spec.bin) for name, volume in found.items()}
 
 
 def write_sample(spec: Spec, folder: Path) -> Path:
