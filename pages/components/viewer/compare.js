@@ -11,6 +11,22 @@ function histogram(layer) {
   return layer.cache.histogram;
 }
 
+// For drawing: whole values stored with finer samples fall into every nth bin only, and a bar at each of them with
+// gaps between tells nothing. As many bins become one as the values are apart.
+function drawnHistogram(layer) {
+  if (layer.cache.drawn) return layer.cache.drawn;
+  const counts = histogram(layer);
+  const filled = [];
+  for (let bin = 0; bin < counts.length; bin++) if (counts[bin]) filled.push(bin);
+  const gaps = filled.slice(1).map((bin, at) => bin - filled[at]).sort((one, other) => one - other);
+  const usual = gaps.length ? gaps[gaps.length >> 1] : 1;
+  return (layer.cache.drawn = usual < 2 ? counts : counts.map((_, bin) => {
+    let most = 0;
+    for (let at = Math.max(0, bin - (usual >> 1)); at <= Math.min(counts.length - 1, bin + (usual >> 1)); at++) most = Math.max(most, counts[at]);
+    return most;
+  }));
+}
+
 const binValue = (layer, bin) => valueOf(layer, (bin << layer.shift) + ((1 << layer.shift) - 1) / 2);
 
 function percentileOf(layer, percent) {

@@ -17,7 +17,7 @@ function paintHistogram(v, canvas, index) {
   Object.assign(canvas, { width: width * ratio, height: height * ratio });
   const context = canvas.getContext("2d");
   context.scale(ratio, ratio);
-  const counts = histogram(layer);
+  const counts = drawnHistogram(layer);
   const top = Math.log1p(counts.reduce((most, count) => Math.max(most, count), 0));
   const at = (value) => ((value - layer.low) / (layer.high - layer.low)) * width;
   context.fillStyle = ink;

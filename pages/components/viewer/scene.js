@@ -3,6 +3,8 @@
 const HEADER_PX = 26;
 const STACKED_PX = 44;
 const GAP_PX = 8;
+const SECTION_GAP_PX = 4;
+const DEEPEST_SECTION = 0.6;
 
 const names = (v, ...indices) => indices.map((index) => v.volumes.layers[index].name);
 const layerItem = (v, index, extra = {}) => ({ canvas: (axis) => layerBitmap(v, index, axis, layerTable(v, index)), ...extra });
@@ -48,10 +50,13 @@ function sidePanels(v) {
   }));
 }
 
+// What a name and so many colour bars need in one line; a legend instead of bars takes as much as one and a half.
+const headWidth = (bars) => 140 + 240 * (bars || 1.5);
+
 // A panel too narrow for its name beside its colour bars gets them below each other.
 function headPx(panel, width) {
   const bars = panel.bar.difference ? 1 : (panel.bar.layers?.length ?? 0);
-  return bars && width < 140 + 240 * bars ? STACKED_PX : HEADER_PX;
+  return bars && width < headWidth(bars) ? STACKED_PX : HEADER_PX;
 }
 
 const aspect = (v) => ({ ky: v.volumes.um.y / v.volumes.um.x, kz: v.volumes.um.z / v.volumes.um.x });
@@ -61,9 +66,10 @@ function areasOf(v, x, y, w, h) {
   const { nx, ny, nz } = v.volumes;
   if (!v.s.sections || nz < 2) return [{ axis: "xy", x, y, w, h }];
   const { ky, kz } = aspect(v);
-  const fit = Math.min(w / (nx + nz * kz), h / (ny * ky + nz * kz));
-  const depth = Math.round(clamp(nz * kz * fit + 2, 28, 0.34 * Math.min(w, h)));
-  const gap = 4;
+  const fit = Math.min((w - SECTION_GAP_PX - 2) / (nx + nz * kz), (h - SECTION_GAP_PX - 2) / (ny * ky + nz * kz));
+  // True to scale; a stack several times as tall as its plane leaves the plane some room, and follows z instead.
+  const depth = Math.round(clamp(nz * kz * fit + 2, 28, DEEPEST_SECTION * Math.min(w, h)));
+  const gap = SECTION_GAP_PX;
   return [
     { axis: "xy", x, y, w: w - depth - gap, h: h - depth - gap },
     { axis: "yz", x: x + w - depth, y, w: depth, h: h - depth - gap },
@@ -97,7 +103,29 @@ function layoutOf(v, width, height) {
     const fit = fitScale(v, candidate[0].areas[0]);
     if (!best || fit > best.fit * 1.25) best = { fit, panels: candidate };
   }
-  return { ...best, width, height };
+  return { ...best, panels: drawnTogether(v, best, width), width, height };
+}
+
+// Images lower than the stage would stand far apart with dark bands between them: bring their panels together.
+// Zooming in widens the panels again, up to their share of the stage.
+function drawnTogether(v, { panels, fit }, width) {
+  const [first] = panels;
+  const columns = panels.filter((panel) => panel.y === first.y).length;
+  const image = v.volumes.nx * fit;
+  const plane = first.areas.find((area) => area.axis === "xy");
+  const used = Math.ceil(image * Math.max(1, v.s.zoom)) + (first.w - plane.w);
+  const bars = first.bar.difference ? 1 : (first.bar.layers?.length ?? 0);
+  const w = Math.min(first.w, Math.max(used, headWidth(bars)));
+  if (w >= first.w || v.s.mode === "3d") return panels;
+  const left = Math.floor((width - columns * w - (columns - 1) * GAP_PX) / 2);
+  return panels.map((panel, index) => {
+    const x = left + (index % columns) * (w + GAP_PX);
+    const areas = panel.areas.map((area) => {
+      if (area.axis === "yz") return { ...area, x: x + w - area.w };
+      return { ...area, x, w: area.w - (panel.w - w) };
+    });
+    return { ...panel, x, w, areas };
+  });
 }
 
 const SHORTEST_STAGE_PX = 240;
