@@ -52,7 +52,7 @@ def threshold(title: str, voxels: np.ndarray, key: str, name: str, units: str = 
     low, high = float(edges[0]), float(edges[-1])
     _take(work, key, (low, high))
     now = min(max(work.thresholds.get(key, otsu), low), high)
-    widget = f"threshold-{key}"
+    widget = f"threshold-{key}-{st.session_state.get(_turn(key), 0)}"
     moved_before = key in work.thresholds
     if head.button("Back to Otsu", key=f"otsu-{key}", disabled=not moved_before, type="tertiary"):
         work.thresholds.pop(key, None)
@@ -191,15 +191,19 @@ def _asked(key: str) -> str:
     return f"threshold asked of {key}"
 
 
+def _turn(key: str) -> str:
+    return f"threshold turn of {key}"
+
+
 def _take(work: session.Session, key: str, between: Limits) -> None:
     """Move a slider that is not drawn yet to where the viewer has the threshold."""
-    asked, widget = st.session_state.pop(_asked(key), None), f"threshold-{key}"
+    asked = st.session_state.pop(_asked(key), None)
     if asked is None:
         return
-    st.session_state.pop(widget, None)
+    st.session_state[_turn(key)] = st.session_state.get(_turn(key), 0) + 1  # a new slider, that starts there
     work.thresholds.pop(key, None)
     if asked != OTSU:
-        work.thresholds[key] = st.session_state[widget] = min(max(float(asked), between[0]), between[1])
+        work.thresholds[key] = min(max(float(asked), between[0]), between[1])
 
 
 def planes(layers: list[Layer], place: str, *, observed: float | None, predicted: float) -> None:
