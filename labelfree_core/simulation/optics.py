@@ -168,7 +168,7 @@ def _through(volume: Volume, kernel: Kernel) -> Volume:
     """Apply a transfer function given on a small field to a larger one, by its kernel in space."""
     small = fft.ifftn(kernel, axes=(0, 1, 2)).real.astype(np.float32)
     wide = np.zeros(volume.shape, np.float32)
-    halves = [_halves(few, many) for few, many in zip(small.shape, wide.shape, strict=True)]
+    halves = [_halves(small.shape[axis], wide.shape[axis]) for axis in range(3)]
     for z, y, x in itertools.product(*halves):
         wide[z[1], y[1], x[1]] = small[z[0], y[0], x[0]]
     spectrum = fft.rfftn(volume) * fft.rfftn(wide)
