@@ -54,8 +54,11 @@ def other_microscopes(card: ModelCard) -> dict[str, list[Features]]:
     Parameters
     ----------
     card : ModelCard
-        Its modality is left out; planes for a 2-D model, else stacks.
+        Its modality is left out. Nothing for a 2-D model: single simulated planes of these microscopes are
+        too much alike, and with them among the strange images the fit tells everything else worse.
     """
+    if card.ndim != 3:
+        return {}
     from labelfree_core.simulation.scene import SceneSettings, simulate
 
     found: dict[str, list[Features]] = {}
@@ -63,8 +66,8 @@ def other_microscopes(card: ModelCard) -> dict[str, list[Features]]:
         for number in range(SCENES):
             settings = SceneSettings(("colony", "sparse")[number % 2], SCENE, mode=mode, stains=())
             light = simulate(FIRST_SEED + number, settings).transmitted
-            stack = ImageStack(light if card.ndim == 3 else light[len(light) // 2])
-            found.setdefault(f"simulated {mode}", []).append(texture(look(as_models_own(stack, card), card)))
+            stack = as_models_own(ImageStack(light), card)
+            found.setdefault(f"simulated {mode}", []).append(texture(look(stack, card)))
     return found
 
 
