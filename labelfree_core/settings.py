@@ -76,6 +76,7 @@ class Settings:
             "uploads_mib",
             "trainings",
             "training_minutes",
+            "idle_minutes",
         ):
             value = getattr(self, name)
             if value is not None and value <= 0:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _DEFAULTS = PredictOptions()
 # What is done around the network, from docs/performance.md: seconds a voxel of the image for its
 # intensities, seconds and bytes for another grid and back.
-_READY_S, _RESIZE_S, _RESIZE_BYTES = 3e-8, 4e-8, 12
+_READY_S, _RESIZE_S, _RESIZE_BYTES = 5e-9, 1e-8, 12
 
 
 def estimate(

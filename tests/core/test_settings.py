@@ -26,6 +26,7 @@ def test_settings_survive_the_way_through_an_environment() -> None:
         ("LABELFREE_THREADS", "many", "LABELFREE_THREADS is 'many'; it has to be a number"),
         ("LABELFREE_QUEUE", "0", "LABELFREE_QUEUE is 0; it has to be positive"),
         ("LABELFREE_TRAININGS", "0", "LABELFREE_TRAININGS is 0; it has to be positive"),
+        ("LABELFREE_IDLE_MINUTES", "-1", "LABELFREE_IDLE_MINUTES is -1.0; it has to be positive"),
         ("LABELFREE_MEMORY_SHARE", "2", r"more than 0 and at most 1"),
         ("LABELFREE_MODEL_UPLOADS", "perhaps", "has to be true or false"),
     ],
