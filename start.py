@@ -29,7 +29,7 @@ VENV = ROOT / ".venv"
 OLDEST, NEWEST = (3, 11), (3, 13)
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
 SECONDS_TO_WAIT_FOR_THE_APP = 120
-# Its own list asks for a graphical interface that simulating does not need; what it does need is in the extra "test".
+# Its own list asks for a graphical interface, which simulating does not need; the extra "test" has the rest.
 OPTICS = "waveorder==3.0.2"
 
 
