@@ -33,9 +33,7 @@ if channel is None:
     threshold = masking.threshold("Predicted", prediction.voxels, result, name, prediction.units)
     predicted = mask(prediction.voxels, threshold)
     masking.alone(prediction, predicted)
-    with st.expander("Plane by plane"):
-        shown = showing.pair_layers(work, prediction, name=prediction.structure)
-        masking.planes(shown, result, observed=None, predicted=threshold)
+    masking.planes(work, prediction, result, thresholds=(None, threshold))
     downloads.button(
         "Predicted mask (TIFF, 0 and 255)",
         lambda: downloads.mask_bytes(predicted, prediction, threshold),
@@ -51,7 +49,6 @@ try:
 except LabelFreeError as problem:
     st.error(str(problem))
     st.stop()
-
 masking.follow_viewer("|".join(key), "|".join((*key, "mate")))
 left, right = st.columns(2, gap="large")
 with left:
@@ -68,7 +65,6 @@ dice.metric(
 iou.metric("IoU", words.number(found.iou), help="Overlap over union; 1 is perfect.")
 marked = "marked in the segmentation" if is_mask(pair.observed) else "stained"
 sentence.markdown(masking.sentence(found, marked=marked))
-
 masking.side_by_side(pair, (observed, predicted), name)
 with st.container(horizontal=True):
     for label, chosen, threshold in (("Observed", observed, low), ("Predicted", predicted, high)):
@@ -78,10 +74,7 @@ with st.container(horizontal=True):
             f"{name}_{label.lower()}-mask.ome.tif",
             "image/tiff",
         )
-with st.expander("Plane by plane, with both thresholds"):
-    shown = showing.pair_layers(work, prediction, name=prediction.structure)
-    masking.planes(shown, "|".join(key), observed=low, predicted=high)
-    st.caption("A threshold moved here is the page's: scores, masks and objects follow when you let go.")
+masking.planes(work, prediction, "|".join(key), thresholds=(low, high))
 st.subheader("The observed image, clipped by the predicted mask", anchor=False)
 masking.clipped(pair, predicted)
 counting.section(work, counting.Compared(prediction, high, pair, channel, low))

@@ -17,7 +17,7 @@ from labelfree_core.reports import panels as figure_panels
 from labelfree_core.reports.figures import AGREE, EXTRA, MISSED, overlay
 from labelfree_core.reports.plots import Axis, Bars, Curve, Plot
 from pages.components import plotting, saving, session, showing, words
-from pages.components.viewer import Layer, ViewState, moved, viewer
+from pages.components.viewer import ViewState, moved, viewer
 
 BINS = 160
 STEPS = 400
@@ -206,25 +206,30 @@ def _take(work: session.Session, key: str, between: Limits) -> None:
         work.thresholds[key] = min(max(float(asked), between[0]), between[1])
 
 
-def planes(layers: list[Layer], place: str, *, observed: float | None, predicted: float) -> None:
+def planes(
+    work: session.Session, prediction: Prediction, place: str, *, thresholds: tuple[float | None, float]
+) -> None:
     """
     Show the images cut by their thresholds plane by plane, and let the person move them there too.
 
     Parameters
     ----------
-    layers : list of Layer
-        Observed, where there is a stain, and predicted, in the units of the thresholds.
+    work : Session
+    prediction : Prediction
+        With its stain, where there is one.
     place : str
         Names what is shown, so that another image opens anew.
-    observed, predicted : float
-        Thresholds.
+    thresholds : (observed or None, predicted)
     """
+    layers = showing.pair_layers(work, prediction, name=prediction.structure)
     last = st.session_state.get(f"{VIEW} {place}", ViewState(mode="threshold"))
-    st.session_state[f"{VIEW} {place}"] = viewer(
-        layers,
-        key=VIEW,
-        mode="threshold",
-        modes=PAIR_MODES if len(layers) > 1 else ("threshold", "side"),
-        height_px=showing.height_px(layers[0].voxels.shape, 1),
-        state=last.at_thresholds(observed=observed, predicted=predicted),
-    )
+    with st.expander("Plane by plane, with the threshold"):
+        st.session_state[f"{VIEW} {place}"] = viewer(
+            layers,
+            key=VIEW,
+            mode="threshold",
+            modes=PAIR_MODES if len(layers) > 1 else ("threshold", "side"),
+            height_px=showing.height_px(layers[0].voxels.shape, 1),
+            state=last.at_thresholds(observed=thresholds[0], predicted=thresholds[1]),
+        )
+        st.caption("A threshold moved here is the page's: scores, masks and objects follow when you let go.")
