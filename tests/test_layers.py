@@ -14,7 +14,7 @@ CORE = ROOT / "labelfree_core"
 ORDER = ["errors", "settings", "images", "models", "inference", "analysis", "reports"]
 ALLOWED = {room: set(ORDER[: position + 1]) for position, room in enumerate(ORDER)}
 ALLOWED["simulation"] = {"errors", "settings", "images", "simulation"}
-ALLOWED["training"] = {*ORDER[:-1], "training"}
+ALLOWED["training"] = {*ORDER[:-1], "simulation", "training"}
 
 
 def imported_modules(path: Path) -> set[str]:

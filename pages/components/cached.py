@@ -35,7 +35,12 @@ from labelfree_core.reports.sheet import Tile
 from pages.components.session import Opened, Session
 
 # As a microscopist merges them, and apart for the colour-blind.
-STAIN_COLOURS = {"DNA": (0.25, 0.55, 1.0), "lamin B1": (1.0, 0.55, 0.15), "membrane": (0.1, 0.6, 0.5)}
+STAIN_COLOURS = {
+    "DNA": (0.25, 0.55, 1.0),
+    "lamin B1": (1.0, 0.55, 0.15),
+    "membrane": (0.1, 0.6, 0.5),
+    "nucleoli": (0.9, 0.3, 0.65),
+}
 
 
 @st.cache_resource(show_spinner=False)

@@ -40,6 +40,11 @@ def visit(chromium: object, start_server: Callable[[], str]) -> Iterator[Callabl
     assert {urlsplit(url).hostname for url in elsewhere} <= {"127.0.0.1"}
 
 
+def at_rest(page: object) -> None:
+    """Wait until the page is drawn: a file offered by an unfinished run may be withdrawn by the next."""
+    page.locator('[data-test-script-state="notRunning"]').first.wait_for()
+
+
 @pytest.fixture(scope="module")
 def cells(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two cells in bright-field and DNA, small enough for a slow machine."""
@@ -89,6 +94,7 @@ def test_upload_predict_slide_and_take_the_gif_away(
 
     page.get_by_role("link", name="Compare", exact=True).click()
     page.get_by_text("Pearson r").first.wait_for()
+    at_rest(page)
     with page.expect_download() as download:
         page.get_by_role("button", name="Blink (GIF").click()
     with Image.open(io.BytesIO(Path(download.value.path()).read_bytes())) as gif:
@@ -161,6 +167,7 @@ def test_two_tabs_at_once_keep_to_their_own_image(visit: Callable, server: str) 
     for tab, name in ((first, "colony"), (second, "sparse-cells")):
         tab.get_by_text("Pearson r").first.wait_for()
         assert tab.get_by_text(f"{name}.ome.tif").first.is_visible()
+        at_rest(tab)
         with tab.expect_download() as download:
             tab.get_by_role("button", name="Scores (CSV)").click()
         scores.append(Path(download.value.path()).read_text())
