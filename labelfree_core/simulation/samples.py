@@ -19,7 +19,7 @@ from labelfree_core.simulation.scene import Scene, SceneSettings, simulate
 
 # Channel names as in the public tutorial's files.
 _CHANNEL = {"DNA": "H3342", "membrane": "CMDRP", "lamin B1": "EGFP", "nucleoli": "nucleoli"}
-_STAINS = ("membrane", "lamin B1", "DNA")
+_STAINS = ("membrane", "lamin B1", "DNA", "nucleoli")
 _LOW, _RING = LOW_POWER["bright-field"], LOW_POWER["phase contrast"]
 
 
@@ -50,7 +50,7 @@ class Spec:
 
 
 def _stack(kind: str, planes: int = 32) -> SceneSettings:
-    return SceneSettings(kind=kind, shape=(planes, 128, 176), stains=_STAINS, bits=8)
+    return SceneSettings(kind=kind, shape=(planes, 128, 160), stains=_STAINS, bits=8)
 
 
 SPECS = (
@@ -81,7 +81,7 @@ SPECS = (
         "A hard one: debris and aberration",
         "A colony under dead cells and debris, out of focus, with drift, dust and uneven light.",
         14,
-        _stack("hard"),
+        _stack("hard", planes=30),
         hard=True,
     ),
     Spec(

@@ -38,9 +38,6 @@ def test_a_sample_is_made_again_of_the_same_cells(tmp_path):
         now = made.read(channel=made.channel_index(name)).voxels.astype(float)
         then = kept.read(channel=kept.channel_index(name)).voxels.astype(float)
         assert now.shape == then.shape
-        if name == spec.transmitted:
-            # The light of the file is that of an earlier version of the optics (docs/simulation.md).
-            assert now.mean() == pytest.approx(then.mean(), rel=0.2)
-        else:
-            # The same cells in other camera noise: the stain's transfer function had more voxels then.
-            assert np.corrcoef(now.ravel(), then.ravel())[0, 1] > 0.9
+        # Bit for bit on one machine; another processor may round a Fourier transform differently.
+        assert np.abs(now - then).max() <= 1
+        assert (now != then).mean() < 1e-3
