@@ -16,6 +16,7 @@ import asyncio
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -268,9 +269,10 @@ async def after(process: psutil.Process, folder: Path, ttl: int) -> dict[str, fl
 
 
 def from_log(folder: Path) -> list[str]:
-    """Find tracebacks in the server's log, and names of files, which must not be there."""
+    """Find tracebacks in the server's log, each to its end, and names of files, which must not be there."""
     text = (folder / "log").read_text(encoding="utf-8", errors="replace")
-    found = [f"log: {line}" for line in text.splitlines() if line.startswith("Traceback")]
+    traces = re.findall(r"^Traceback .*\n(?: .*\n|\n)*.*", text, re.MULTILINE)
+    found = [f"log: {trace}" for trace in traces]
     if SEEN_BY_NOBODY in text:
         found.append("log: it has the name of a visitor's file")
     return found
