@@ -81,7 +81,8 @@ def viewer(
     if mode not in MODES or any(name not in MODES for name in offered):
         raise ValueError(f"viewer modes are {', '.join(MODES)}")
     if key not in st.session_state:  # a new tab, or back on the page: this browser has nothing yet
-        st.session_state.pop(_asked_key(key), None)
+        for kept in (_asked_key(key), _delivered_key(key)):
+            st.session_state.pop(kept, None)
     memory = _memory(key, state, mode, layers[0].tzyx.shape)
     steps = reduction(layers[0].tzyx.shape, len(layers))
     scene = Scene(tuple(layers), steps, memory["start"])
@@ -138,7 +139,7 @@ def _draw(key: str, scene: Scene, about: dict[str, object], first: list[bool]) -
     first.clear()
     shape = sent_shape(scene.layers[0].tzyx.shape, scene.steps)
     asked = asked_part(st.session_state.get(_asked_key(key)), str(about["content"]), shape)
-    wanted = asked or first_part(scene)
+    wanted = _thrifty(key, asked or first_part(scene), about)
     result = _mount(
         key=key,
         data=pack(
@@ -152,7 +153,20 @@ def _draw(key: str, scene: Scene, about: dict[str, object], first: list[bool]) -
     return dict(result.get("view") or {})
 
 
+def _thrifty(key: str, wanted: Wanted, about: dict[str, object]) -> Wanted:
+    """Send only what to look at, where the browser already got these very volumes."""
+    if wanted.part != "volumes":
+        return wanted
+    delivered = st.session_state.get(_delivered_key(key))
+    if delivered is not None and delivered["content"] == about["content"] and delivered != about:
+        return Wanted("view")
+    st.session_state[_delivered_key(key)] = about
+    return wanted
+
+
 def _parts(layers: tuple[Layer, ...], steps: tuple[int, int, int], wanted: Wanted) -> list[PackedLayer]:
+    if wanted.part == "view":
+        return []
     named = [(_content(layer, steps), layer) for layer in layers]
     if wanted.part == "preview":
         return [preview(layer, _windows(name, layer), steps, wanted) for name, layer in named]
@@ -170,10 +184,15 @@ def _note_view(key: str) -> None:
 
 def _note_want(key: str) -> None:
     st.session_state[_asked_key(key)] = st.session_state[key].get("want")
+    st.session_state.pop(_delivered_key(key), None)
 
 
 def _asked_key(key: str) -> str:
     return f"viewer asked of {key}"
+
+
+def _delivered_key(key: str) -> str:
+    return f"viewer delivered to {key}"
 
 
 def offered_modes(layers: Sequence[Layer]) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from pages.components.viewer_data import (
 )
 from pages.components.viewer_state import ViewState
 
-Part = Literal["preview", "volumes", "plane"]
+Part = Literal["preview", "volumes", "plane", "view"]
 Steps = tuple[int, int, int]
 
 # Fewer voxels over all layers are there as quickly as one plane of them.
@@ -35,8 +35,8 @@ class Wanted:
 
     Parameters
     ----------
-    part : {"preview", "volumes", "plane"}
-        One plane of each layer, all of them, or one in full resolution.
+    part : {"preview", "volumes", "plane", "view"}
+        One plane of each layer, all of them, one in full resolution, or no voxels: only where to look.
     t, z : int
         Time point, and plane as counted in what was sent.
     """

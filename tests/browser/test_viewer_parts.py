@@ -36,6 +36,27 @@ FIRST = f"""setInterval(() => {{ const v = {HOST};
   if (v?.frames && !window.firstPainted) window.firstPainted = v.volumes.layers[0].samples.length; }}, 1);"""
 
 
+# Counts the images that are unpacked from now on.
+COUNT_UNPACKED = """() => {
+  window.unpacked = 0;
+  window.DecompressionStream = class extends DecompressionStream {
+    constructor(...given) { super(...given); window.unpacked += 1; }
+  };
+}"""
+
+
+def test_a_browser_that_lost_its_images_gets_them_again(browser, address):
+    page = open_tab(browser, f"{address}/masks")
+    until(page, "v.s.mode === 'threshold'")
+    page.evaluate(COUNT_UNPACKED)
+    page.evaluate(f"() => {{ const v = {HOST}; v.content = 'forgotten'; }}")
+    page.get_by_label("Predicted threshold").fill("0.25")
+    page.keyboard.press("Enter")
+    until(page, "v.content !== 'forgotten' && v.s.thresholds[1] === 0.25")
+    assert page.evaluate("window.unpacked") > 0
+    page.context.close()
+
+
 def test_one_plane_is_seen_before_the_volumes_have_come(large):
     assert large.evaluate("window.firstPainted") == 500 * 500
     assert seen(large, "z") == 12
@@ -72,9 +93,11 @@ def test_time_points_have_their_own_slider(browser, address):
 def test_the_threshold_of_the_page_and_of_the_viewer_are_one(browser, address):
     page = open_tab(browser, f"{address}/masks")
     until(page, "v.s.mode === 'threshold' && v.s.thresholds[1] === 0.5")
+    page.evaluate(COUNT_UNPACKED)
     page.get_by_label("Predicted threshold").fill("0.25")
     page.keyboard.press("Enter")
     until(page, "v.s.thresholds[1] === 0.25")
+    assert page.evaluate("window.unpacked") == 0  # the images were not sent again
     focus(page)
     page.keyboard.press("ArrowRight")
     page.keyboard.press("]")

@@ -18,14 +18,14 @@ async function receive(v, bytes) {
   const { header, body } = readHeader(bytes);
   askHeight(v, header.heightPx);
   const known = v.volumes && header.content === v.content;
-  const token = (v.token = (v.token ?? 0) + 1);
-  if (header.part === "plane") {
-    if (!known) {
+  if (header.part === "plane" || header.part === "view") {
+    if (!known || v.volumes.partial) {
       askFor(v, "volumes", { content: header.content }); // drawn anew by the browser, without what it had
       return;
     }
-    await takePlane(v, header, body);
+    if (header.part === "plane") await takePlane(v, header, body);
   } else if (!known || v.volumes.partial) {
+    const token = (v.token = (v.token ?? 0) + 1);
     const volumes = await decodeVolumes(header, body);
     if (token !== v.token || v.gone) return;
     if (known && !volumes.partial) completeVolumes(v, header, volumes);
