@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
-from labelfree_core.analysis.display import limits
+from labelfree_core.analysis.display import own_limits
 from labelfree_core.inference.prediction import Prediction
 from labelfree_core.models.store import ModelEntry
 from labelfree_core.reports.figures import coloured
@@ -166,7 +166,7 @@ def error_map(found: TrustReport) -> None:
     pixel = views.voxel_size_um[-1]
     note = f"0 (dark) to {top:.2f} (bright), {words.plain(found.units)}{'; mean of all planes' * deep}."
     showing.picture(left, showing.framed(coloured(unsure, (0.0, top)), pixel), title, note)
-    picture = showing.framed(coloured(mean, limits(mean), "gray"), pixel)
+    picture = showing.framed(coloured(mean, own_limits(mean, found.units), "gray"), pixel)
     part = "whole field" if views.share > 0.99 else f"middle {views.share:.0%} of the field"
     showing.picture(
         right, picture, "Prediction there", f"Mean of {views.views} views, {part}, {views.seconds:.0f} s."
