@@ -6,9 +6,10 @@ import contextlib
 import json
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -43,20 +44,23 @@ def write_stack(path: str | Path, stack: ImageStack, *, provenance: Provenance |
     ImageError
         If the folder can't be written to, or the disk is full.
     """
-    write_bytes(path, encode_stack(stack, provenance=provenance))
+    # Straight into the file: a large stack is not held in memory a second time.
+    with _whole(path, 4 * stack.voxels.size) as file:
+        _stack_into(file, stack, provenance)
 
 
 def encode_stack(stack: ImageStack, *, provenance: Provenance | None = None) -> bytes:
     """Return what :func:`write_stack` writes, for a download."""
+    buffer = BytesIO()
+    _stack_into(buffer, stack, provenance)
+    return buffer.getvalue()
+
+
+def _stack_into(file: BinaryIO, stack: ImageStack, provenance: Provenance | None) -> None:
     history = _history(stack, provenance)
     name = plain_text(str(history.get("structure") or stack.origin.channel_name or "image"))
-    return _encode(
-        stack.voxels.astype(np.float32, copy=False),
-        stack.axes,
-        stack.voxel_size_um,
-        ([name], history),
-        packed=False,
-    )
+    voxels = stack.voxels.astype(np.float32, copy=False)
+    _tiff_into(file, voxels, stack.axes, stack.voxel_size_um, ([name], history), packed=False)
 
 
 def write_mask(
@@ -96,7 +100,9 @@ def encode_mask(
     """Return what :func:`write_mask` writes, for a download."""
     values = np.where(np.asarray(mask) != 0, np.uint8(255), np.uint8(0))
     axes = ImageStack(values, voxel_size_um).axes
-    return _encode(values, axes, voxel_size_um, (["mask"], _software(provenance)), packed=True)
+    buffer = BytesIO()
+    _tiff_into(buffer, values, axes, voxel_size_um, (["mask"], _software(provenance)), packed=True)
+    return buffer.getvalue()
 
 
 def write_channels(
@@ -142,9 +148,10 @@ def encode_channels(
         )
     axes = ImageStack(arrays[0], voxel_size_um).axes
     voxels = np.stack(arrays, axis=arrays[0].ndim - 2)
-    return _encode(
-        voxels, axes[:-2] + "CYX", voxel_size_um, (list(channels), _software(provenance)), packed=True
-    )
+    words = list(channels), _software(provenance)
+    buffer = BytesIO()
+    _tiff_into(buffer, voxels, axes[:-2] + "CYX", voxel_size_um, words, packed=True)
+    return buffer.getvalue()
 
 
 def read_provenance(path: str | Path) -> dict[str, object]:
@@ -177,26 +184,37 @@ def write_bytes(path: str | Path, data: bytes) -> None:
     ImageError
         If the folder can't be written to, or the disk is full.
     """
+    with _whole(path, len(data)) as file:
+        file.write(data)
+
+
+@contextlib.contextmanager
+def _whole(path: str | Path, size: int) -> Iterator[BinaryIO]:
+    """Open a file of about *size* bytes that takes its place when all is written, or leaves no trace."""
     target = Path(path)
+    if "\0" in str(target):
+        raise _unwritable(target, size, "the name is not allowed")
     # In the same folder: only there does the last step replace the old file in one stroke.
     temporary = target.with_name(f".{file_name(target.name)[:40]}.{secrets.token_hex(6)}")
     try:
         with temporary.open("xb") as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(target)
-    except (OSError, ValueError) as problem:
+    except OSError as problem:
         _forget(temporary)
-        reason = getattr(problem, "strerror", None) or "the name is not allowed"
-        raise ImageError(
-            f"{file_name(target.name)} ({len(data) / 1e6:.1f} MB) can't be written: {reason}. Choose a "
-            "folder that "
-            "exists, that you may write to and that has room."
-        ) from problem
+        raise _unwritable(target, size, problem.strerror or "no room") from problem
     except BaseException:
         _forget(temporary)
         raise
+
+
+def _unwritable(target: Path, size: int, reason: str) -> ImageError:
+    return ImageError(
+        f"{file_name(target.name)} ({size / 1e6:.1f} MB) can't be written: {reason}. Choose a folder that "
+        "exists, that you may write to and that has room."
+    )
 
 
 def _forget(path: Path) -> None:
@@ -218,15 +236,16 @@ def _software(provenance: Provenance | None) -> dict[str, object]:
     return {"software": f"labelfree {__version__}", "simulated": False, **(provenance or {})}
 
 
-def _encode(
+def _tiff_into(
+    file: BinaryIO,
     voxels: npt.NDArray[np.generic],
     axes: str,
     voxel_size_um: tuple[float, ...] | None,
     words: tuple[list[str], dict[str, object]],
     *,
     packed: bool,
-) -> bytes:
-    """OME-TIFF in memory; *words* are the channel names and the history."""
+) -> None:
+    """Write an OME-TIFF; *words* are the channel names and the history."""
     names, history = words
     metadata: dict[str, object] = {
         "axes": axes,
@@ -239,9 +258,8 @@ def _encode(
     for axis, size in zip(spatial, voxel_size_um or (), strict=False):
         metadata[f"PhysicalSize{axis}"] = float(size)
         metadata[f"PhysicalSize{axis}Unit"] = "µm"
-    buffer = BytesIO()
     tifffile.imwrite(
-        buffer,
+        file,
         voxels,
         ome=True,
         bigtiff=voxels.nbytes > _BIGTIFF_BYTES,
@@ -250,4 +268,3 @@ def _encode(
         predictor=packed and voxels.dtype.kind in "ui",
         metadata=metadata,
     )
-    return buffer.getvalue()
