@@ -191,6 +191,22 @@ def look(stack: ImageStack, card: ModelCard) -> npt.NDArray[np.float32]:
     return np.stack(taken).astype(np.float32, copy=False)
 
 
+def features_of(stack: ImageStack, card: ModelCard) -> Features:
+    """
+    Describe an image as :meth:`Familiarity.familiarity` takes it, shape (patches, F).
+
+    What :func:`texture` says of what :func:`look` takes. To a model of planes each plane of a z-stack is an
+    image of its own, as in its prediction; the change from plane to plane says nothing there.
+
+    Raises
+    ------
+    PredictionError
+        If image and model do not fit together.
+    """
+    planes = look(stack, card)
+    return texture(planes) if card.ndim == 3 else np.concatenate([texture(plane) for plane in planes])
+
+
 def texture(planes: npt.NDArray[np.floating]) -> Features:
     """
     Describe the texture of a prepared image, patch by patch.

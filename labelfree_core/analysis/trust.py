@@ -9,8 +9,8 @@ import numpy as np
 
 from labelfree_core.analysis.against import Against, Evidence, against
 from labelfree_core.analysis.calibration import Calibration, load_calibration
+from labelfree_core.analysis.familiarity import features_of, load_familiarity
 from labelfree_core.analysis.familiarity import level as level_of
-from labelfree_core.analysis.familiarity import load_familiarity, look, texture
 from labelfree_core.analysis.published import published
 from labelfree_core.analysis.regions import Grid, Region, worst_regions
 from labelfree_core.analysis.spread import Spread, spread
@@ -236,7 +236,7 @@ def _with_familiarity(report: TrustReport, stack: ImageStack, entry: ModelEntry)
         )
         return _noting(report, Note("amber", "nobody has measured which images this model knows", sentence))
     try:
-        found = fitted.familiarity(texture(look(stack, entry.card)))
+        found = fitted.familiarity(features_of(stack, entry.card))
     except ImageError as problem:  # a flat plane among the ones looked at
         sentence = f"How familiar the image is could not be told: {problem}"
         return _noting(report, Note("amber", "the image could not be examined", sentence))

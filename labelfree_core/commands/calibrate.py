@@ -64,9 +64,8 @@ def run(arguments: argparse.Namespace) -> None:
     parts = arguments.only or PARTS
     made: dict[str, object] = {"model_id": entry.card.id}
     if "familiarity" in parts:
-        known = {row.image for row in rows}
         places = [Path(place) for place in arguments.others]
-        others = calibrate.others_of(places, entry.card, root=root, known=known)
+        others = calibrate.others_of(places, entry.card, root=root, rows=rows)
         path, table = calibrate.write_familiarity(entry, rows, others, leave_out=arguments.leave_out)
         made["familiarity"] = table
         note(f"wrote {path}")

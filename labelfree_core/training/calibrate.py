@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from labelfree_core.analysis import calibration
 from labelfree_core.analysis.calibration import Calibration
-from labelfree_core.analysis.familiarity import FILE_NAME, Familiarity, Features, look, pixel_of, texture
+from labelfree_core.analysis.familiarity import FILE_NAME, Familiarity, Features, features_of, look, pixel_of
 from labelfree_core.analysis.hallucination import hallucination
 from labelfree_core.analysis.spread import middle, spread
 from labelfree_core.errors import ImageError, LabelFreeError
@@ -29,7 +29,7 @@ from labelfree_core.training.pairs import (
     read_table,
     scored_rows,
 )
-from labelfree_core.training.strangers import as_models_own, other_microscopes, photographs
+from labelfree_core.training.strangers import as_models_own, own_stains, photographs, simulated
 
 # Fewer fields than this are cut into quarters, and groups are still left out as a whole.
 FEW_FIELDS = 5
@@ -50,8 +50,14 @@ def images_of(rows: Sequence[Row]) -> Iterator[tuple[Row, ImageStack]]:
 
 
 def fields_of(rows: Sequence[Row], card: ModelCard) -> list[Field]:
-    """Take from every field what familiarity looks at; a few fields are cut into quarters."""
-    taken = [Field(row.image.stem, row.group, look(stack, card)) for row, stack in images_of(rows)]
+    """
+    Take from every field what familiarity looks at; a few fields are cut into quarters.
+
+    To a model of planes a z-stack is its middle plane.
+    """
+    seen = ((row, look(stack, card)) for row, stack in images_of(rows))
+    cut = ((row, planes if card.ndim == 3 else planes[len(planes) // 2][None]) for row, planes in seen)
+    taken = [Field(row.image.stem, row.group, planes) for row, planes in cut]
     if len(taken) >= FEW_FIELDS:
         return taken
     return [quarter for field in taken for quarter in _quarters(field)]
@@ -67,7 +73,7 @@ def _quarters(field: Field) -> list[Field]:
 
 
 def others_of(
-    places: Sequence[Path], card: ModelCard, *, root: Path, known: set[Path]
+    places: Sequence[Path], card: ModelCard, *, root: Path, rows: Sequence[Row]
 ) -> dict[str, list[Features]]:
     """
     Describe images of other kinds.
@@ -79,15 +85,17 @@ def others_of(
     card : ModelCard
     root : path
         What the tables' files are relative to.
-    known : set of paths
-        Images of the model's own table, left out here.
+    rows : sequence of Row
+        The model's own table: its stains are strange images, its transmitted light is not.
 
     Returns
     -------
     others : dict of str to list of arrays
-        With photographs and simulated microscopes. Images that the model refuses, by their voxel size for
-        example, need no familiarity and are left out.
+        With photographs, stains and simulated microscopes. To a model of planes a z-stack is its first,
+        middle and last plane. Images that the model refuses, by their voxel size for example, need no
+        familiarity and are left out.
     """
+    known = {row.image for row in rows}
     stacks: dict[str, list[ImageStack]] = {}
     for place in places:
         if place.is_dir():
@@ -97,15 +105,23 @@ def others_of(
         else:
             pairs = images_of(read_table(place, root=root))
             stacks[place.stem] = [stack for row, stack in pairs if row.image not in known]
-    found: dict[str, list[Features]] = {"photographs": photographs(card), **other_microscopes(card)}
+    found = {"photographs": photographs(card), **own_stains(rows, card), **simulated(card)}
     for kind, images in stacks.items():
         chosen = np.unique(np.linspace(0, len(images) - 1, min(MOST_OTHERS, len(images))).round().astype(int))
-        for stack in (images[i] for i in chosen):
+        for image in (image for i in chosen for image in _images(images[i], card)):
             try:
-                found.setdefault(kind, []).append(texture(look(as_models_own(stack, card), card)))
+                found.setdefault(kind, []).append(features_of(as_models_own(image, card), card))
             except LabelFreeError:
                 continue
     return found
+
+
+def _images(stack: ImageStack, card: ModelCard) -> list[ImageStack]:
+    if card.ndim == 3 or stack.voxels.ndim == 2:
+        return [stack]
+    size = stack.voxel_size_um and stack.voxel_size_um[-2:]
+    ends = (0, len(stack.voxels) // 2, -1)
+    return [replace(stack, voxels=stack.voxels[z], voxel_size_um=size) for z in ends]
 
 
 def _any_image(file: Path) -> ImageStack:
@@ -143,8 +159,8 @@ def write_own_familiarity(entry: ModelEntry, rows: Sequence[Row]) -> Familiarity
     """
     Fit the familiarity of a model that a person made from a few pairs of their own.
 
-    As :func:`write_familiarity`, with photographs as the only other images and without a table; at most ten
-    fields are looked at.
+    As :func:`write_familiarity`, with photographs and the stains of the pairs as the only other images and
+    without a table; at most ten fields are looked at.
 
     Parameters
     ----------
@@ -161,9 +177,10 @@ def write_own_familiarity(entry: ModelEntry, rows: Sequence[Row]) -> Familiarity
     if len(images) < FEWEST_OWN:
         return None
     chosen = np.unique(np.linspace(0, len(images) - 1, MOST_OWN).round().astype(int))
-    fields = fields_of([images[i] for i in chosen], entry.card)
+    taken = [images[i] for i in chosen]
+    fields = fields_of(taken, entry.card)
     alone = [replace(field, group=f"{number}") for number, field in enumerate(fields)]
-    others = {"photographs": photographs(entry.card)}
+    others = {"photographs": photographs(entry.card), **own_stains(taken, entry.card)}
     fitted = cross_validate(alone, others, folds=len(alone), scored=False)[0]
     fitted = replace(fitted, pixel_um=pixel_of(entry.card))
     fitted.save(entry.folder / FILE_NAME)

@@ -1,16 +1,19 @@
-"""Images that a model is not made for, to fit its familiarity against: photographs and other microscopes."""
+"""Images a model is not made for, to fit its familiarity against: photographs, stains, other microscopes."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from labelfree_core.analysis.familiarity import Features, look, texture
+from labelfree_core.analysis.familiarity import Features, features_of
 from labelfree_core.images.stack import ImageStack
 from labelfree_core.models.card import ModelCard
+from labelfree_core.training.table import Row, read_channel
 
 MODES = ("bright-field", "phase contrast", "DIC")
-SCENES, SCENE, FIRST_SEED = 4, (20, 160, 192), 7_000_000
+STAINS = ("DNA", "lamin B1", "membrane", "mitochondria")
+SCENES, SCENE, FIRST_SEED = 12, (20, 160, 192), 7_000_000
 _PHOTOGRAPHS = (
     "astronaut",
     "brick",
@@ -41,15 +44,33 @@ def photographs(card: ModelCard) -> list[Features]:
     files = [next(folder.glob(f"{name}.*"), None) for name in _PHOTOGRAPHS]
     pictures = [imread(file) for file in files if file is not None]
     grey = [picture if picture.ndim == 2 else picture[..., :3].mean(axis=-1) for picture in pictures]
-    return [texture(look(as_models_own(ImageStack(plane), card), card)) for plane in grey]
+    return [features_of(as_models_own(ImageStack(plane), card), card) for plane in grey]
 
 
-def other_microscopes(card: ModelCard) -> dict[str, list[Features]]:
+def own_stains(rows: Sequence[Row], card: ModelCard) -> dict[str, list[Features]]:
     """
-    Texture of simulated cells under the microscopes that a model was not made for, by microscope.
+    Texture of the stains of a table's own fields: what a person shows who picks the wrong channel.
+
+    One kind, or none where the table has no stain.
+
+    Parameters
+    ----------
+    rows : sequence of Row
+        Only targets of the kind ``"intensity"`` are images; labels are none.
+    card : ModelCard
+    """
+    targets = {(row.target, row.target_channel): row for row in rows if row.kind == "intensity"}
+    read = (read_channel(*target, row.voxel_size_um) for target, row in targets.items())
+    found = [features_of(as_models_own(stack, card), card) for stack in read]
+    return {"stains of the same fields": found} if found else {}
+
+
+def simulated(card: ModelCard) -> dict[str, list[Features]]:
+    """
+    Texture of simulated cells under microscopes that a model was not made for, and of their stains, by kind.
 
     A network that was trained on simulated bright-field takes simulated cells for familiar; it shall not take
-    simulated phase contrast for it too.
+    simulated phase contrast or fluorescence for it too.
 
     Parameters
     ----------
@@ -62,12 +83,15 @@ def other_microscopes(card: ModelCard) -> dict[str, list[Features]]:
     from labelfree_core.simulation.scene import SceneSettings, simulate
 
     found: dict[str, list[Features]] = {}
-    for mode in (mode for mode in MODES if mode != card.modality):
+    for first, mode in enumerate(mode for mode in MODES if mode != card.modality):
         for number in range(SCENES):
-            settings = SceneSettings(("colony", "sparse")[number % 2], SCENE, mode=mode, stains=())
-            light = simulate(FIRST_SEED + number, settings).transmitted
-            stack = as_models_own(ImageStack(light), card)
-            found.setdefault(f"simulated {mode}", []).append(texture(look(stack, card)))
+            stain = STAINS[number % len(STAINS)]
+            settings = SceneSettings(("colony", "sparse")[number % 2], SCENE, mode=mode, stains=(stain,))
+            scene = simulate(FIRST_SEED + first * SCENES + number, settings)
+            images = {f"simulated {mode}": scene.transmitted, "simulated stains": scene.stains[stain]}
+            for kind, image in images.items():
+                stack = as_models_own(ImageStack(image), card)
+                found.setdefault(kind, []).append(features_of(stack, card))
     return found
 
 

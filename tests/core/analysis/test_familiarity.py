@@ -16,6 +16,7 @@ from labelfree_core.analysis.familiarity import (
     FILE_NAME,
     LOOK_PX,
     Familiarity,
+    features_of,
     level,
     load_familiarity,
     look,
@@ -157,6 +158,16 @@ def test_it_looks_at_five_planes_of_the_middle_at_the_models_size(make_stack: Ma
     np.testing.assert_array_equal(stack.voxels, before)
     assert look(make_stack((30, 500, 600)), CARD).shape[1:] == (LOOK_PX, LOOK_PX)
     assert look(make_stack((100, 120)), CARD).shape == (1, 100, 120)
+
+
+def test_to_a_model_of_planes_each_plane_of_a_stack_is_an_image_of_its_own(fitted: Familiarity) -> None:
+    plane_card = replace(CARD, ndim=2, voxel_size_um=(0.29, 0.29))
+    planes = np.stack([field(seed) for seed in range(8)])
+    seen = features_of(ImageStack(planes, (0.5, 0.29, 0.29)), plane_card)
+    alone = [features_of(ImageStack(planes[z], (0.29, 0.29)), plane_card) for z in (2, 3, 4, 5)]
+    np.testing.assert_allclose(seen, np.concatenate(alone))
+    assert fitted.familiarity(seen) > 0.5
+    assert fitted.familiarity(texture(planes)) < 0.12  # as a z-stack nothing that these planes resemble
 
 
 def test_an_image_without_a_voxel_size_is_refused() -> None:

@@ -11,7 +11,7 @@ import psutil
 import pytest
 from scipy import ndimage
 
-from labelfree_core.analysis.familiarity import load_familiarity, look, texture
+from labelfree_core.analysis.familiarity import features_of, load_familiarity
 from labelfree_core.errors import ModelError
 from labelfree_core.images.stack import ImageStack
 from labelfree_core.models.entries import list_models
@@ -131,11 +131,12 @@ def test_a_model_of_five_pairs_knows_what_they_look_like_and_one_of_four_does_no
     fitted, none = known
     assert none is None
     assert fitted.fields == 5
-    mine = [fitted.familiarity(texture(look(pair(seed).image, kept.card))) for seed in range(5)]
+    mine = [fitted.familiarity(features_of(pair(seed).image, kept.card)) for seed in range(5)]
     noise = np.random.default_rng(0).normal(1000, 50, (96, 120)).astype(np.float32)
-    strange = fitted.familiarity(texture(look(ImageStack(noise, (0.5, 0.5)), kept.card)))
+    strange = fitted.familiarity(features_of(ImageStack(noise, (0.5, 0.5)), kept.card))
     assert sorted(mine)[1] >= 0.5
     assert strange < 0.12
+    assert max(fitted.familiarity(features_of(pair(seed).target, kept.card)) for seed in range(5)) < 0.5
 
 
 def test_who_leaves_takes_the_training_along(
