@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
 
 from tests.browser.viewing import HOST, focus, open_tab, pixel, seen, until, viewer_server
@@ -93,11 +95,17 @@ def test_time_points_have_their_own_slider(browser, address):
 def test_the_threshold_of_the_page_and_of_the_viewer_are_one(browser, address):
     page = open_tab(browser, f"{address}/masks")
     until(page, "v.s.mode === 'threshold' && v.s.thresholds[1] === 0.5")
-    page.evaluate(COUNT_UNPACKED)
+    received = []
+    wire = page.context.new_cdp_session(page)
+    wire.send("Network.enable")
+    wire.on("Network.webSocketFrameReceived", lambda event: received.append(event["response"]["payloadData"]))
     page.get_by_label("Predicted threshold").fill("0.25")
     page.keyboard.press("Enter")
     until(page, "v.s.thresholds[1] === 0.25")
-    assert page.evaluate("window.unpacked") == 0  # the images were not sent again
+    page.get_by_text("page has 0.250").wait_for()
+    sent = b"".join(map(base64.b64decode, received))
+    assert b'"part": "view"' in sent  # where to look, and the images not again
+    assert b'"part": "volumes"' not in sent
     focus(page)
     page.keyboard.press("ArrowRight")
     page.keyboard.press("]")
