@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,9 +12,10 @@ import numpy.typing as npt
 
 from labelfree_core.analysis import calibration
 from labelfree_core.analysis.calibration import Calibration
-from labelfree_core.analysis.familiarity import FILE_NAME, Familiarity, Features, features_of, look, pixel_of
+from labelfree_core.analysis.familiarity import FILE_NAME, Familiarity, features_of, look, pixel_of
 from labelfree_core.analysis.hallucination import hallucination
 from labelfree_core.analysis.spread import middle, spread
+from labelfree_core.analysis.texture import Features
 from labelfree_core.errors import ImageError, LabelFreeError
 from labelfree_core.images.stack import ImageStack
 from labelfree_core.models.card import ModelCard
@@ -70,6 +72,19 @@ def _quarters(field: Field) -> list[Field]:
         for i, ys in enumerate((slice(None, height), slice(height, None)))
         for j, xs in enumerate((slice(None, width), slice(width, None)))
     ]
+
+
+def _halved_where_alone(fields: Sequence[Field]) -> list[Field]:
+    """Cut the only field of a group in two, so that one half is judged by a fit that knows the other."""
+    sizes = Counter(field.group for field in fields)
+    halved = []
+    for field in fields:
+        middle = field.voxels.shape[-1] // 2
+        parts = (slice(None, middle), slice(middle, None)) if sizes[field.group] == 1 else (slice(None),)
+        for number, part in enumerate(parts, start=1):
+            name = field.name if len(parts) == 1 else f"{field.name}, half {number}"
+            halved.append(replace(field, name=name, voxels=field.voxels[..., part]))
+    return halved
 
 
 def others_of(
@@ -145,11 +160,12 @@ def write_familiarity(
         Of :func:`others_of`.
     leave_out : {"group", "field"}
         What the fields that set the border are left out with: their whole group (a new experiment shall be
-        familiar), or themselves alone (where groups are kinds of cells, and a new kind shall be strange).
+        familiar), or themselves alone (where groups are kinds of cells, and a new kind shall be strange; the
+        only field of a kind is cut in two).
     """
     fields = fields_of(rows, entry.card)
     if leave_out == "field":
-        fields = [replace(field, group=field.name) for field in fields]
+        fields = [replace(field, group=field.name) for field in _halved_where_alone(fields)]
     fitted, table = cross_validate(fields, others)
     replace(fitted, pixel_um=pixel_of(entry.card)).save(entry.folder / FILE_NAME)
     return entry.folder / FILE_NAME, table

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -10,7 +11,8 @@ import numpy.typing as npt
 import torch
 from scipy import ndimage
 
-from labelfree_core.analysis.familiarity import LOOK_PX, Familiarity, Features, texture
+from labelfree_core.analysis.familiarity import LOOK_PX, Familiarity
+from labelfree_core.analysis.texture import Features, texture
 from labelfree_core.images.intensity import standardise
 
 Image = npt.NDArray[np.float32]
@@ -20,7 +22,7 @@ Table = dict[str, dict[str, float]]
 MEMBERS, HIDDEN = 4, 16
 STEPS = 150
 BATCH = 256
-FOLDS = 5
+FOLDS, SPLITS = 5, 4
 FALSE_ALARMS = 0.05
 KNOWN, NEARLY = "as it is", "nearly as it is"
 
@@ -143,8 +145,10 @@ def _knots(left_out: Sequence[Raw]) -> list[float]:
     width = [max(_width(raw[:, 0]), 1.0), _width(raw[:, 1])]
     border = [float(np.percentile(column, 95)) for column in raw.T]
     beyond = np.sort(((raw - border) / width).max(axis=1))
-    # Either score alone would raise 5 % of alarms; together they shall.
-    move = float(beyond[-1 - int(FALSE_ALARMS * len(beyond))]) + 1e-9
+    # Either score alone would raise 5 % of alarms; together they shall. The rank is that of conformal
+    # prediction (Papadopoulos et al. 2002), so that it also holds for a new field, however few there are.
+    rank = math.ceil((1 - FALSE_ALARMS) * (len(beyond) + 1))
+    move = float(beyond[min(rank, len(beyond)) - 1]) + 1e-9
     return [border[0] + move * width[0], width[0], border[1] + move * width[1], width[1]]
 
 
@@ -193,7 +197,8 @@ def cross_validate(
     Fit on all *fields*; score on fields and kinds of strangeness that the scoring fit never saw.
 
     Twice: with the kind of alteration among those seen (on other fields), and with that kind left out.
-    The border that a group of fields is held against comes from the other groups.
+    The border that a group of fields is held against comes from the other groups. All that for several random
+    splits into folds, whose scores are pooled: one split alone says too little where fields are few.
 
     Parameters
     ----------
@@ -212,20 +217,19 @@ def cross_validate(
         Fitted on everything, its border from the left-out fields.
     table : dict of kind to dict
         ``auroc``, ``auroc_unseen_kind``, ``caught`` (share beyond the border), ``caught_unseen_kind`` and
-        ``n`` for each kind, and ``"as it is"`` with the share of false alarms.
+        ``n`` (images) for each kind, and ``"as it is"`` with the share of false alarms.
     """
     described = describe(fields) if described is None else described
-    groups = sorted({field.group for field in fields})
-    fold_of = {group: number % folds for number, group in enumerate(groups)}
-    split = [fold_of[field.group] for field in fields]
+    splits = _splits([field.group for field in fields], folds)
     whole = fit(described[KNOWN] + described[NEARLY], _outside(described, others, skip=""))
-    raw = _left_out_scores(described, others, split, skip="")
-    fitted = replace(bordered(whole, [score for _, score in raw[KNOWN]]), fields=len(fields))
+    raw = [_left_out_scores(described, others, split, skip="") for split in splits]
+    left_out = [score for scores in raw for _, score in scores[KNOWN]]
+    fitted = replace(bordered(whole, left_out), fields=len(fields))
     strange = _strangeness(raw)
     near = strange[KNOWN]
-    table = {KNOWN: {"false_alarms": float(np.mean(np.array(near) > 1)), "n": float(len(near))}}
+    table = {KNOWN: {"false_alarms": float(np.mean(np.array(near) > 1)), "n": float(len(fields))}}
     for kind in [*ALTERATIONS, *others] if scored else []:
-        blind = _strangeness(_left_out_scores(described, others, split, skip=kind))
+        blind = _strangeness([_left_out_scores(described, others, split, skip=kind) for split in splits])
         table[kind] = {
             "auroc": _auroc(near, strange[kind]),
             "auroc_unseen_kind": _auroc(blind[KNOWN], blind[kind]),
@@ -236,24 +240,33 @@ def cross_validate(
     return fitted, table
 
 
+def _splits(groups: Sequence[str], folds: int) -> list[list[int]]:
+    """Fold of every field, several times anew: which groups are left out together decides a lot."""
+    names = sorted(set(groups))
+    drawn = [np.random.default_rng(seed).permutation(len(names)) for seed in range(SPLITS)]
+    each_alone = folds >= len(names)
+    folded = [{name: int(at) % folds for name, at in zip(names, order, strict=True)} for order in drawn]
+    return [[fold_of[group] for group in groups] for fold_of in folded[: 1 if each_alone else SPLITS]]
+
+
 def _auroc(near: Sequence[float], far: Sequence[float]) -> float:
     a, b = np.array(near), np.array(far)[:, None]
     return float(np.mean((b > a) + 0.5 * (b == a)))
 
 
-def _strangeness(raw: Mapping[str, Sequence[tuple[int, Raw]]]) -> dict[str, list[float]]:
-    """Hold every score against the border that the left-out fields of the other folds give."""
-    folds = {fold for fold, _ in raw[KNOWN]}
-    knots = {}
-    for fold in folds:
-        rest = [score for other, score in raw[KNOWN] if other != fold]
-        knots[fold] = _knots(rest or [score for _, score in raw[KNOWN]])
-    found: dict[str, list[float]] = {}
-    for kind, scores in raw.items():
-        found[kind] = []
-        for fold, (network, distance) in scores:
-            border, width, far, far_width = knots[fold]
-            found[kind].append(max(1 + (network - border) / width, 1 + (distance - far) / far_width, 0.0))
+def _strangeness(splits: Sequence[Mapping[str, Sequence[tuple[int, Raw]]]]) -> dict[str, list[float]]:
+    """Hold every score against the border that the left-out fields of the split's other folds give."""
+    found: dict[str, list[float]] = {kind: [] for kind in splits[0]}
+    for raw in splits:
+        knots = {}
+        for fold in {fold for fold, _ in raw[KNOWN]}:
+            rest = [score for other, score in raw[KNOWN] if other != fold]
+            knots[fold] = _knots(rest or [score for _, score in raw[KNOWN]])
+        for kind, scores in raw.items():
+            for fold, (network, distance) in scores:
+                border, width, far, far_width = knots[fold]
+                over = max((network - border) / width, (distance - far) / far_width)
+                found[kind].append(max(1 + over, 0.0))
     return found
 
 

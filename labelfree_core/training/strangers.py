@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from labelfree_core.analysis.familiarity import Features, features_of
+from labelfree_core.analysis.familiarity import features_of
+from labelfree_core.analysis.texture import Features
 from labelfree_core.images.stack import ImageStack
 from labelfree_core.models.card import ModelCard
 from labelfree_core.training.table import Row, read_channel

@@ -20,8 +20,8 @@ from labelfree_core.analysis.familiarity import (
     level,
     load_familiarity,
     look,
-    texture,
 )
+from labelfree_core.analysis.texture import texture
 from labelfree_core.errors import ImageError, ModelError, PredictionError
 from labelfree_core.images.intensity import standardise
 from labelfree_core.images.stack import ImageStack
@@ -97,7 +97,7 @@ def test_a_fit_for_another_voxel_size_does_not_count(fitted: Familiarity, tmp_pa
 def test_a_fit_of_another_version_is_told_of(fitted: Familiarity, tmp_path: Path) -> None:
     older = replace(fitted, centre=fitted.centre[:32], pixel_um=0.29)
     older.save(tmp_path / FILE_NAME)
-    with pytest.raises(ModelError, match=r"32 features .* needs 65"):
+    with pytest.raises(ModelError, match=r"32 features .* needs 69"):
         load_familiarity(tmp_path, CARD)
 
 
@@ -112,28 +112,42 @@ def test_the_turn_of_polarity_through_a_stack_tells_an_inverted_one() -> None:
 
 def test_the_polarity_of_the_whole_field_turns_with_its_contrast_and_is_alike_for_its_patches() -> None:
     image = field(2, size=300)
-    upright, inverted = (texture(planes)[:, 41:] for planes in (image, -image))
+    upright, inverted = (texture(planes)[:, 41:65] for planes in (image, -image))
     assert len(upright) == 9
     assert (upright == upright[0]).all()
     np.testing.assert_allclose(upright, -inverted, atol=1e-3)
     assert np.abs(upright).max() > 0.3
-    assert not texture(np.stack([image, image]))[:, 41:].any()
+    assert not texture(np.stack([image, image]))[:, 41:65].any()
 
 
-def test_an_earlier_fit_is_read_by_the_features_it_knows(fitted: Familiarity, tmp_path: Path) -> None:
+@pytest.mark.parametrize("known", [41, 65])
+def test_an_earlier_fit_is_read_by_the_features_it_knows(
+    fitted: Familiarity, tmp_path: Path, known: int
+) -> None:
     earlier = replace(
         fitted,
-        centre=fitted.centre[:41],
-        scale=fitted.scale[:41],
-        hidden=fitted.hidden[:41],
-        precision=fitted.precision[:41, :41],
+        centre=fitted.centre[:known],
+        scale=fitted.scale[:known],
+        hidden=fitted.hidden[:known],
+        precision=fitted.precision[:known, :known],
         pixel_um=0.29,
     )
     earlier.save(tmp_path / FILE_NAME)
     back = load_familiarity(tmp_path, CARD)
     assert back is not None
     features = texture(field(50))
-    assert back.raw(features) == pytest.approx(earlier.raw(features[:, :41]))
+    assert back.raw(features) == pytest.approx(earlier.raw(features[:, :known]))
+
+
+@pytest.mark.parametrize("degrees", [0, 30, 45, 90, 135])
+def test_a_shadow_from_one_side_is_seen_whatever_the_side(degrees: int) -> None:
+    smooth = ndimage.gaussian_filter(field(2, size=300), 1.5)
+    slopes = np.gradient(smooth)
+    shadowed = np.cos(np.radians(degrees)) * slopes[0] + np.sin(np.radians(degrees)) * slopes[1]
+    plain, cast = (texture(np.stack([v, v]))[0, 65:] for v in map(standardise, (smooth, shadowed)))
+    assert plain.max() < 0.1
+    assert cast.max() > 0.3
+    assert not texture(standardise(shadowed))[0, 65:].any()  # one plane alone may be lit from a side
 
 
 def test_a_broken_file_is_told_of(tmp_path: Path) -> None:
