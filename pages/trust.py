@@ -3,7 +3,7 @@
 import streamlit as st
 
 from labelfree_core.errors import LabelFreeError
-from pages.components import cached, cards, layout, links, showing, trusting, unsure
+from pages.components import cached, cards, layout, links, second, showing, trusting, unsure
 
 work = layout.page(
     "trust",
@@ -34,7 +34,7 @@ with right:
 links.state(entry.card.id)
 try:
     look = unsure.look_of(work, entry)
-    found = trusting.report(work, entry, look)
+    found = trusting.report(work, entry, look, second.opinion_of(work, entry))
 except LabelFreeError as problem:
     st.error(str(problem))
     st.stop()
@@ -55,6 +55,7 @@ trusting.error_map(found)
 if found.regions:
     st.subheader("Worst places", anchor=False)
     trusting.regions(work, entry, found)
+second.section(work, entry, found.opinion)
 if found.pearson_r is None:
     st.caption(
         "A file with an observed stain, and a prediction of it, adds r, the noise ceiling and the places "
