@@ -3,7 +3,7 @@
 import streamlit as st
 
 from labelfree_core.errors import LabelFreeError
-from pages.components import cached, cards, layout, links, second, showing, trusting, unsure
+from pages.components import cached, cards, layout, links, running, second, showing, trusting, unsure
 
 work = layout.page(
     "trust",
@@ -31,6 +31,9 @@ with right:
     made = work.result(entry.card.id)
     if made is not None and made.preview:
         st.markdown(showing.badge(made))
+running.start_linked(work)
+if work.jobs and not second.asking(work, entry):
+    running.panel(work)
 links.state(entry.card.id)
 try:
     look = unsure.look_of(work, entry)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from labelfree_core.analysis.trust import TrustReport
 
 METRIC_COLUMNS = 4
+MODEL = "trust-model"
 LEVELS = {
     "green": (":green[:material/check_circle:]", "Looks trustworthy"),
     "amber": (":orange[:material/warning:]", "Check before measuring"),
@@ -37,12 +38,15 @@ def choose_model(work: Session, entries: list[ModelEntry]) -> ModelEntry:
     done = list(reversed(work.results()))
     names = [entry.card.id for entry in entries]
     first = next((name for name in done if name in names), names[0])
+    if work.linked_model in names:
+        st.session_state.pop(MODEL, None)
+        first = work.linked_model
     picked = st.selectbox(
         "Model",
         names,
         names.index(first),
         lambda name: f"{entries[names.index(name)].card.structure} ({name})",
-        key="trust-model",
+        key=MODEL,
         help="Which prediction is judged.",
     )
     return entries[names.index(picked or first)]

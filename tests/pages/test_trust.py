@@ -171,3 +171,11 @@ def test_a_second_model_that_fails_says_why_and_can_be_asked_again(opposing: Wor
     app = press(app, ASK)
     assert any("Memory ran out." in error.value for error in app.error)
     assert ASK in [button.label for button in app.button]
+
+
+def test_a_link_to_trust_opens_its_model_and_predicts(opposing: Worker, open_app: Open) -> None:
+    app = open_app("trust", sample="cells", model=SECOND)
+    app.run()
+    assert not app.exception
+    assert app.selectbox(key="trust-model").value == SECOND
+    assert "Pearson r" in [metric.label for metric in app.metric]
