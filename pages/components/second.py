@@ -42,7 +42,7 @@ def _widget(entry: ModelEntry) -> str:
     return f"second-{entry.card.id}"
 
 
-@st.cache_resource(show_spinner="Comparing two models …", scope="session", max_entries=4)
+@st.cache_resource(show_spinner="Comparing two models …", scope="session", max_entries=2)
 def _compared(first: str, second: str, kin: str, _first: Prediction, _second: Prediction) -> Opinion:
     return compare_opinions(_first, _second, kin=kin)
 
