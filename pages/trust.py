@@ -3,7 +3,7 @@
 import streamlit as st
 
 from labelfree_core.errors import LabelFreeError
-from pages.components import cached, cards, layout, links, showing, trusting, unsure
+from pages.components import cached, cards, layout, links, running, second, showing, trusting, unsure
 
 work = layout.page(
     "trust",
@@ -31,10 +31,13 @@ with right:
     made = work.result(entry.card.id)
     if made is not None and made.preview:
         st.markdown(showing.badge(made))
+running.start_linked(work)
+if work.jobs and not second.asking(work, entry):
+    running.panel(work)
 links.state(entry.card.id)
 try:
     look = unsure.look_of(work, entry)
-    found = trusting.report(work, entry, look)
+    found = trusting.report(work, entry, look, second.opinion_of(work, entry))
 except LabelFreeError as problem:
     st.error(str(problem))
     st.stop()
@@ -55,6 +58,7 @@ trusting.error_map(found)
 if found.regions:
     st.subheader("Worst places", anchor=False)
     trusting.regions(work, entry, found)
+second.section(work, entry, found.opinion)
 if found.pearson_r is None:
     st.caption(
         "A file with an observed stain, and a prediction of it, adds r, the noise ceiling and the places "

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from labelfree_core.models.card import NOT_STATED
+
 CITATION = "Ounkomol et al. (2018), Nature Methods 15:917, doi 10.1038/s41592-018-0111-2"
 HOW = "median over test images at 0.29 um, read off the authors' figure to about 0.01"
 
@@ -86,12 +88,28 @@ def published(structure: str, modality: str = "bright-field") -> Published | Non
     >>> published("keratin") is None
     True
     """
-    wanted = _letters(structure)
-    wanted = _letters(ALIASES.get(wanted, wanted))
+    wanted = _plain(structure)
     for row in PUBLISHED_R:
         if _letters(row.structure) == wanted and row.modality.lower() == modality.lower():
             return row
     return None
+
+
+def same_structure(first: str, second: str) -> bool:
+    """
+    Whether two cards mean the same structure; one that is not stated is the same as none.
+
+    Examples
+    --------
+    >>> same_structure("DNA", "nuclei"), same_structure("keratin", "Keratin"), same_structure("", "DNA")
+    (True, True, False)
+    """
+    return _plain(first) == _plain(second) != _letters(NOT_STATED)
+
+
+def _plain(structure: str) -> str:
+    word = _letters(structure)
+    return _letters(ALIASES.get(word, word))
 
 
 def _letters(words: str) -> str:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -11,9 +10,17 @@ from labelfree_core.analysis.against import Against, Evidence, against
 from labelfree_core.analysis.calibration import Calibration, load_calibration
 from labelfree_core.analysis.familiarity import features_of, load_familiarity
 from labelfree_core.analysis.familiarity import level as level_of
+from labelfree_core.analysis.opinion import (
+    Opinion,
+    compare_opinions,
+    kinship,
+    of_opinion,
+    second_model,
+)
 from labelfree_core.analysis.published import published
-from labelfree_core.analysis.regions import Grid, Region, worst_regions
+from labelfree_core.analysis.regions import Grid, worst_regions
 from labelfree_core.analysis.spread import Spread, spread
+from labelfree_core.analysis.trustreport import TrustReport
 from labelfree_core.analysis.verdicts import (
     LEVELS,
     Note,
@@ -23,7 +30,6 @@ from labelfree_core.analysis.verdicts import (
     of_scores,
     of_spread,
     of_training,
-    verdict,
     where_views_disagree,
 )
 from labelfree_core.errors import ImageError
@@ -43,118 +49,20 @@ FEW_FIELDS = 10
 __all__ = ["LEVELS", "Evidence", "TrustOptions", "TrustReport", "trust"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class TrustReport:
-    """
-    What is known about how far to believe one prediction.
-
-    Parameters
-    ----------
-    notes : tuple of Note
-        Everything that was found, in the order it was looked at.
-    training_use : str
-        What the model's training did with this very image, see
-        :func:`labelfree_core.models.seen.training_use`.
-    familiarity : float or None
-        0 (strange) to 1 (like the training images); None where the model keeps no familiarity file, or
-        the image can't be prepared for it.
-    disagreement : float or None
-        Root mean square over the views, as a share of the prediction's contrast.
-    spread : Spread or None
-        The map behind it.
-    expected_error : float or None
-        Root mean square error to be expected, in *units*; None where the model is not calibrated.
-    expected_error_map : float32 array or None
-        The same for each voxel of the spread's grid.
-    calibration : Calibration or None
-    pearson_r, ceiling, r_of_ceiling : float or None
-        Against the observed channel, where there is one.
-    published_r : float or None
-        What the paper reached for this structure.
-    share : float or None
-        Of the field that the stain was compared in; below 1 inside a region of interest.
-    regions : tuple of Region
-        The worst first.
-    units : str
-        Of the prediction.
-    """
-
-    notes: tuple[Note, ...] = ()
-    training_use: str = "unknown"
-    familiarity: float | None = None
-    disagreement: float | None = None
-    spread: Spread | None = None
-    expected_error: float | None = None
-    expected_error_map: np.ndarray | None = None
-    calibration: Calibration | None = None
-    pearson_r: float | None = None
-    ceiling: float | None = None
-    r_of_ceiling: float | None = None
-    published_r: float | None = None
-    share: float | None = None
-    regions: tuple[Region, ...] = ()
-    units: str = ""
-
-    @property
-    def level(self) -> str:
-        """Return ``"green"``, ``"amber"`` or ``"red"``: the worst of all that was found."""
-        return verdict(self.notes)[0]
-
-    @property
-    def verdict(self) -> str:
-        """What the level means and what decided it, in one sentence without technical words."""
-        return verdict(self.notes)[1]
-
-    @property
-    def blocked(self) -> bool:
-        """Whether the image can't be predicted, so that nothing was run."""
-        return any(note.level == "red" and note.topic == "file" for note in self.notes)
-
-    @property
-    def ordered(self) -> tuple[Note, ...]:
-        """All notes, the worst first."""
-        return tuple(sorted(self.notes, key=lambda note: -LEVELS.index(note.level)))
-
-    @property
-    def reasons(self) -> tuple[str, ...]:
-        """Plain sentences with their numbers, the worst first."""
-        return tuple(note.sentence for note in self.ordered)
-
-    def as_dict(self) -> dict[str, object]:
-        """Return everything but the maps as JSON-ready values; what has no number is None."""
-        calibration, views = self.calibration, self.spread
-        numbers = {
-            name: None if (value := getattr(self, name)) is None or not math.isfinite(value) else value
-            for name in ("familiarity", "expected_error", "pearson_r", "ceiling", "r_of_ceiling", "share")
-        }
-        return {
-            "level": self.level,
-            "verdict": self.verdict,
-            "reasons": list(self.reasons),
-            "training_use": self.training_use,
-            **numbers,
-            "published_r": self.published_r,
-            "spread": None
-            if views is None
-            else {"disagreement": self.disagreement, "views": views.views, "share_of_area": views.share},
-            "calibrated": calibration is not None,
-            "regions": [asdict(region) for region in self.regions],
-            "units": self.units,
-        }
-
-
 @dataclass(frozen=True, slots=True)
 class TrustOptions:
     """
     How thoroughly to look.
 
     ``extent`` of the spread: ``"fast"`` (about the time of one prediction), ``"full"`` or ``"none"``;
-    ``predict`` says on which device, and with how much memory; ``views`` is a spread that is there already.
+    ``predict`` says on which device, and with how much memory; ``views`` is a spread that is there already;
+    ``second`` is another model of the same structure to ask, or its opinion that is there already.
     """
 
     extent: str = "fast"
     predict: PredictOptions = field(default_factory=PredictOptions)
     views: Spread | None = None
+    second: ModelEntry | Opinion | str | None = None
 
 
 def trust(
@@ -185,6 +93,11 @@ def trust(
     report : TrustReport
         Also for an image that can't be predicted: then it is red and says why.
 
+    Raises
+    ------
+    ModelError
+        If there is no such model, or the second one is no match for it.
+
     Examples
     --------
     >>> import labelfree_core as lf
@@ -194,6 +107,9 @@ def trust(
     """
     entry = model if isinstance(model, ModelEntry) else find_model(model)
     card, options = entry.card, options or TrustOptions()
+    second = options.second
+    if second is not None and not isinstance(second, Opinion):
+        second = second_model(entry, second)
     row = published(card.structure, card.modality)
     report = TrustReport(
         _examined(stack, card),
@@ -210,10 +126,17 @@ def trust(
         views = spread(stack, entry, extent=options.extent, options=options.predict, progress=progress)
     if views is not None:
         report = _with_spread(report, views, stack, load_calibration(entry.folder, card))
-    if observed is None:
-        return report
     given = Evidence(observed) if isinstance(observed, ImageStack) else observed
-    made = given.prediction or predict(stack, entry, options=options.predict, progress=progress)
+    made = None if given is None else given.prediction
+    if made is None and (given is not None or isinstance(second, ModelEntry)):
+        made = predict(stack, entry, options=options.predict, progress=progress)
+    if made is not None and isinstance(second, ModelEntry):
+        other = predict(stack, second, options=options.predict, progress=progress)
+        second = compare_opinions(made, other, kin=kinship(card, second.card))
+    if isinstance(second, Opinion):
+        report = replace(_noting(report, of_opinion(second)), opinion=second)
+    if given is None or made is None:
+        return report
     try:
         return _with_evidence(report, against(given, made, row, _size_like(stack, made)))
     except ImageError as problem:  # a flat prediction is a finding about it, and no reason to say nothing

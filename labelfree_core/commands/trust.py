@@ -36,6 +36,12 @@ def register(verbs: Verbs) -> None:
     parser.add_argument(
         "--spread", choices=("fast", "full", "none"), default="fast", help="how much of the image to look at"
     )
+    parser.add_argument(
+        "--second", metavar="ID|PATH", help="another model of the same structure, for a second opinion"
+    )
+    parser.add_argument(
+        "--second-map", metavar="OUT.ome.tif", help="write the map of where the two models differ"
+    )
     parser.add_argument("--map", metavar="OUT.ome.tif", help="write the map of expected errors (or spread)")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto")
     add_yes(parser)
@@ -46,11 +52,16 @@ def register(verbs: Verbs) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Judge one image and one model."""
     from labelfree_core.analysis.trust import Evidence, TrustOptions, trust
+    from labelfree_core.errors import ModelError
     from labelfree_core.inference.options import PredictOptions
     from labelfree_core.models.store import find_model
 
     entry = find_model(arguments.model)
-    target = output_path(arguments.map, arguments.file) if arguments.map else None
+    if arguments.second_map and arguments.second is None:
+        raise ModelError("--second-map draws where two models differ: name the other one with --second.")
+    maps = [
+        output_path(path, arguments.file) if path else None for path in (arguments.map, arguments.second_map)
+    ]
     wanted = wanted_from(arguments, propose="transmitted")
     stack = load_aloud(arguments.file, wanted, need_size=True).stack
     observed = None
@@ -59,17 +70,23 @@ def run(arguments: argparse.Namespace) -> None:
         image = load_aloud(arguments.file, stain, need_size=True).stack
         observed = Evidence(image, load_region(arguments.file, stain, image, arguments.region))
     line = ProgressLine(stack.origin.name)
-    options = TrustOptions(arguments.spread, PredictOptions(device=arguments.device))
+    predict = PredictOptions(device=arguments.device)
+    options = TrustOptions(arguments.spread, predict, second=arguments.second)
     try:
         report = trust(stack, entry, observed=observed, options=options, progress=line)
     finally:
         line.close()
-    if target is not None:
-        _write_map(str(target), report)
+    for path, write in zip(maps, (_write_map, _write_second_map), strict=True):
+        if path is not None:
+            write(str(path), report)
     if arguments.json:
         say_json({"file": stack.origin.name, "model_id": entry.card.id, **report.as_dict()})
         return
-    say(f"{stack.origin.name}, {entry.card.id}: {report.level}. {report.verdict}")
+    _in_words(f"{stack.origin.name}, {entry.card.id}", report)
+
+
+def _in_words(what: str, report: TrustReport) -> None:
+    say(f"{what}: {report.level}. {report.verdict}")
     for reason in report.reasons:
         say(f"  {reason}")
     for number, region in enumerate(report.regions, start=1):
@@ -94,3 +111,19 @@ def _write_map(path: str, report: TrustReport) -> None:
     units = f"{kind}, in {report.units}"
     stack = ImageStack(voxels, views.voxel_size_um, units=units)
     write_stack(path, stack, provenance={"units": units, "offset_um": list(views.offset_um)})
+
+
+def _write_second_map(path: str, report: TrustReport) -> None:
+    from labelfree_core.analysis.opinion import UNITS
+    from labelfree_core.errors import PredictionError
+    from labelfree_core.images.stack import ImageStack
+    from labelfree_core.images.writing import write_stack
+
+    found = report.opinion
+    if found is None:
+        raise PredictionError(
+            f"There is no map of two models to write, because nothing was predicted: {report.reasons[0]}"
+        )
+    units = f"absolute difference to {found.model_id}, in {UNITS}"
+    stack = ImageStack(found.difference, found.voxel_size_um, units=units)
+    write_stack(path, stack, provenance={"units": units})

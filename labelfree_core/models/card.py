@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 # Below it, a correlation over all voxels comes as easily from what two images share anyway (bright cells on a
 # dark ground) as from the structure: nothing is to be concluded from such a prediction.
 LEAST_USEFUL_R = 0.3
+# The structure of an imported model whose file does not say it.
+NOT_STATED = "not stated"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from labelfree_core.errors import ModelError
-from labelfree_core.models.card import ModelCard
+from labelfree_core.models.card import NOT_STATED, ModelCard
 from labelfree_core.models.transforms_parser import Preparation
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def first_card(tensors: Mapping[str, Tensor], name: str) -> ModelCard:
     return ModelCard(
         id="imported",
         title=name,
-        structure="not stated",
+        structure=NOT_STATED,
         modality="transmitted light",
         ndim=ndim,
         architecture="fnet",

@@ -18,10 +18,12 @@ from pages.components.session import Look, Session
 from pages.components.viewer import Layer, ViewState, viewer
 
 if TYPE_CHECKING:
+    from labelfree_core.analysis.opinion import Opinion
     from labelfree_core.analysis.regions import Region
     from labelfree_core.analysis.trust import TrustReport
 
 METRIC_COLUMNS = 4
+MODEL = "trust-model"
 LEVELS = {
     "green": (":green[:material/check_circle:]", "Looks trustworthy"),
     "amber": (":orange[:material/warning:]", "Check before measuring"),
@@ -36,12 +38,15 @@ def choose_model(work: Session, entries: list[ModelEntry]) -> ModelEntry:
     done = list(reversed(work.results()))
     names = [entry.card.id for entry in entries]
     first = next((name for name in done if name in names), names[0])
+    if work.linked_model in names:
+        st.session_state.pop(MODEL, None)
+        first = work.linked_model
     picked = st.selectbox(
         "Model",
         names,
         names.index(first),
         lambda name: f"{entries[names.index(name)].card.structure} ({name})",
-        key="trust-model",
+        key=MODEL,
         help="Which prediction is judged.",
     )
     return entries[names.index(picked or first)]
@@ -49,7 +54,7 @@ def choose_model(work: Session, entries: list[ModelEntry]) -> ModelEntry:
 
 @st.cache_resource(show_spinner="Looking at the image …", scope="session", max_entries=16)
 def _report(
-    key: str, seen: str, _entry: ModelEntry, _look: Look | None, _found: Prediction | None
+    key: str, _entry: ModelEntry, _look: Look | None, _found: Prediction | None, _second: Opinion | None
 ) -> TrustReport:
     from labelfree_core.analysis.trust import Evidence, TrustOptions, trust
 
@@ -68,19 +73,26 @@ def _report(
         cached.stack(image, image.transmitted),
         _entry,
         observed=evidence,
-        options=TrustOptions("none", views=views),
+        options=TrustOptions("none", views=views, second=_second),
     )
 
 
-def report(work: Session, entry: ModelEntry, look: Look | None) -> TrustReport:
-    """Judge the open image by what is there; no network runs for that in this process."""
+def report(
+    work: Session, entry: ModelEntry, look: Look | None, second: tuple[str, Opinion | None]
+) -> TrustReport:
+    """
+    Judge the open image by what is there; no network runs for that in this process.
+
+    *second* is what another model says, after a name for it.
+    """
     image = work.image
     assert image is not None
     found = work.result(entry.card.id)
     observed = None if found is None else showing.observed_channel(work, found)
     result = "" if found is None or observed is None else "|".join(cached.pair_key(work, observed, found))
     seen = "" if look is None else look.extent
-    return _report(f"{image.key}|{entry.card.id}|{entry.card.sha256}|{result}", seen, entry, look, found)
+    key = "|".join((image.key, entry.card.id, entry.card.sha256, result, seen, second[0]))
+    return _report(key, entry, look, found, second[1])
 
 
 def choose_stain(work: Session, entry: ModelEntry) -> None:

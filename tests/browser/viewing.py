@@ -13,7 +13,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-HOST = "document.querySelector('[data-testid=stBidiComponentIsolated]')?.shadowRoot?.labelfreeViewer"
+# The app's pages have other components beside the viewer.
+HOST = (
+    "[...document.querySelectorAll('[data-testid=stBidiComponentIsolated]')]"
+    ".map((part) => part.shadowRoot?.labelfreeViewer).find(Boolean)"
+)
 
 
 @contextmanager

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from labelfree_core.inference.prediction import Prediction
+from pages.components import cached
+from tests.pages import conftest
 from tests.pages.conftest import Worker, press, words
 
 Open = Callable[..., AppTest]
+SECOND = "own-dna-3d"
+ASK = f"Ask {SECOND} (one prediction)"
 FAST = "Look at the middle (about one prediction)"
 
 
@@ -94,3 +100,82 @@ def test_an_image_that_was_trained_on_is_never_called_trustworthy(
     text = words(predicted("trust"))
     assert "was used to train this model" in text
     assert "agreement proves nothing" in text
+
+
+@pytest.fixture
+def opposing(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> Worker:
+    """Install a second model of the same structure, which predicts the opposite."""
+    st.cache_resource.clear()  # results of the same sample, from other tests
+    (first,) = cached.models(None)
+    card = replace(first.card, id=SECOND, sha256="1" * 64)
+    second = replace(first, card=card, folder=first.folder.with_name(SECOND))
+    monkeypatch.setattr(cached, "models", lambda work: (first, second))
+    usual = conftest.prediction_for
+
+    def predict(stack: object, model: str, structure: str) -> Prediction:
+        made = usual(stack, model, structure)
+        return replace(made, voxels=-made.voxels, model_sha256="1" * 64) if model == SECOND else made
+
+    monkeypatch.setattr(conftest, "prediction_for", predict)
+    return worker
+
+
+def test_without_a_second_model_one_line_says_what_would_give_an_opinion(predicted: Open) -> None:
+    app = predicted("trust")
+    assert words(app).count("would give a second opinion here") == 1
+    assert "A second opinion" not in [part.value for part in app.subheader]
+
+
+def test_a_second_model_is_asked_through_the_queue_and_its_disagreement_warns(
+    opposing: Worker, predicted: Open
+) -> None:
+    app = predicted("trust")
+    before = len(opposing.jobs)
+    assert "disagree here" not in words(app)
+    app = press(app, ASK)
+    assert not app.exception
+    assert [model for _, _, model in opposing.jobs.values()][before:] == [SECOND]
+    text = words(app)
+    assert f"This model and '{SECOND}'" in text
+    assert "disagree here\\: r −1.00" in text
+    assert "another model of the same structure predicts something else" in text
+    assert "standardised over this image" in text
+    assert {m.label: m.value for m in app.metric}["r of both models"] == "−1.00"
+    assert ASK not in [button.label for button in app.button]
+
+
+def test_a_prediction_of_the_second_model_that_is_there_is_taken_without_asking(
+    opposing: Worker, predicted: Open
+) -> None:
+    app = press(predicted("trust"), ASK)
+    asked = len(opposing.jobs)
+    app = app.switch_page("pages/predict.py").run()
+    app = app.switch_page("pages/trust.py").run()
+    assert "r of both models" in [metric.label for metric in app.metric]
+    assert len(opposing.jobs) == asked
+
+
+def test_a_second_model_under_way_shows_how_far_it_is(opposing: Worker, predicted: Open) -> None:
+    app = predicted("trust")
+    opposing.looks_needed = 10**6
+    app = press(app, ASK)
+    assert not app.exception
+    assert ASK not in [button.label for button in app.button]
+    app = press(app, "Cancel").run()
+    assert ASK in [button.label for button in app.button]
+
+
+def test_a_second_model_that_fails_says_why_and_can_be_asked_again(opposing: Worker, predicted: Open) -> None:
+    app = predicted("trust")
+    opposing.failing["cells"] = "Memory ran out."
+    app = press(app, ASK)
+    assert any("Memory ran out." in error.value for error in app.error)
+    assert ASK in [button.label for button in app.button]
+
+
+def test_a_link_to_trust_opens_its_model_and_predicts(opposing: Worker, open_app: Open) -> None:
+    app = open_app("trust", sample="cells", model=SECOND)
+    app.run()
+    assert not app.exception
+    assert app.selectbox(key="trust-model").value == SECOND
+    assert "Pearson r" in [metric.label for metric in app.metric]
