@@ -26,9 +26,8 @@ NAMES = {
 def described(title: str, rows: dict[str, dict[str, float]]) -> str:
     """Make one table."""
     known = rows[KNOWN]
-    count = round(known["n"])
-    wrong = round(known["false_alarms"] * count)
-    lines = [f"**{title}**: false alarms {wrong} of {count} ({known['false_alarms']:.1%})", ""]
+    alarms = f"false alarms {known['false_alarms']:.1%} of {known['n']:.0f} fields, over all splits"
+    lines = [f"**{title}**: {alarms}", ""]
     lines += ["| kind | n | AUROC | unseen | caught | unseen |", "|---|---|---|---|---|---|"]
     for kind, row in rows.items():
         if kind == KNOWN:

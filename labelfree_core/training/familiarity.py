@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from scipy import ndimage
 
-from labelfree_core.analysis.familiarity import LOOK_PX, Familiarity
+from labelfree_core.analysis.familiarity import Familiarity
 from labelfree_core.analysis.texture import Features, texture
 from labelfree_core.images.intensity import standardise
+from labelfree_core.training.alterations import ALTERATIONS, Image, blur, zoom
 
-Image = npt.NDArray[np.float32]
 Described = dict[str, list[Features]]
 Raw = tuple[float, float]
 Table = dict[str, dict[str, float]]
@@ -25,39 +24,6 @@ BATCH = 256
 FOLDS, SPLITS = 5, 4
 FALSE_ALARMS = 0.05
 KNOWN, NEARLY = "as it is", "nearly as it is"
-
-
-def _in_plane(voxels: Image, factors: float) -> tuple[float, ...]:
-    return (1.0,) * (voxels.ndim - 2) + (factors, factors)
-
-
-def _blur(voxels: Image, sigma_px: float) -> Image:
-    return ndimage.gaussian_filter(voxels, (0.0,) * (voxels.ndim - 2) + (sigma_px, sigma_px))
-
-
-def _zoom(voxels: Image, factor: float) -> Image:
-    side = round(LOOK_PX / factor)
-    y, x = ((size - min(size, side)) // 2 for size in voxels.shape[-2:])
-    middle = voxels[..., y : y + side, x : x + side]
-    return ndimage.zoom(middle, _in_plane(voxels, factor), order=3, mode="nearest")
-
-
-def _scramble(voxels: Image, rng: np.random.Generator) -> Image:
-    """Keep the power spectrum, lose the content."""
-    noise = np.fft.rfft2(rng.normal(size=voxels.shape))
-    spectrum = np.abs(np.fft.rfft2(voxels)) * np.exp(1j * np.angle(noise))
-    scrambled: Image = np.fft.irfft2(spectrum, s=voxels.shape[-2:]).astype(np.float32)
-    return scrambled
-
-
-ALTERATIONS: Mapping[str, Callable[[Image, np.random.Generator], Image]] = {
-    "blur": lambda v, rng: _blur(v, rng.uniform(3, 6)),
-    "inverted contrast": lambda v, rng: -v,
-    "voxels 2x too large": lambda v, rng: _zoom(v, rng.uniform(0.4, 0.55)),
-    "voxels 2x too small": lambda v, rng: _zoom(v, rng.uniform(1.8, 2.5)),
-    "noise only": lambda v, rng: _blur(rng.normal(size=v.shape).astype(np.float32), rng.uniform(0, 2)),
-    "phase-scrambled": _scramble,
-}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,7 +51,7 @@ def describe(fields: Sequence[Field], *, seed: int = 0) -> Described:
     for field in fields:
         voxels = field.voxels
         described[KNOWN].append(texture(voxels))
-        mild = (_blur(voxels, rng.uniform(0.3, 0.7)), _zoom(voxels, rng.uniform(0.92, 1.08)))
+        mild = (blur(voxels, rng.uniform(0.3, 0.7)), zoom(voxels, rng.uniform(0.92, 1.08)))
         described[NEARLY].append(np.concatenate([texture(standardise(v)) for v in mild]))
         for kind, alter in ALTERATIONS.items():
             described.setdefault(kind, []).append(texture(standardise(alter(voxels, rng))))
@@ -225,11 +191,12 @@ def cross_validate(
     raw = [_left_out_scores(described, others, split, skip="") for split in splits]
     left_out = [score for scores in raw for _, score in scores[KNOWN]]
     fitted = replace(bordered(whole, left_out), fields=len(fields))
-    strange = _strangeness(raw)
+    strange = _strangeness(raw, splits)
     near = strange[KNOWN]
     table = {KNOWN: {"false_alarms": float(np.mean(np.array(near) > 1)), "n": float(len(fields))}}
     for kind in [*ALTERATIONS, *others] if scored else []:
-        blind = _strangeness([_left_out_scores(described, others, split, skip=kind) for split in splits])
+        unseen = [_left_out_scores(described, others, split, skip=kind) for split in splits]
+        blind = _strangeness(unseen, splits)
         table[kind] = {
             "auroc": _auroc(near, strange[kind]),
             "auroc_unseen_kind": _auroc(blind[KNOWN], blind[kind]),
@@ -254,16 +221,22 @@ def _auroc(near: Sequence[float], far: Sequence[float]) -> float:
     return float(np.mean((b > a) + 0.5 * (b == a)))
 
 
-def _strangeness(splits: Sequence[Mapping[str, Sequence[tuple[int, Raw]]]]) -> dict[str, list[float]]:
-    """Hold every score against the border that the left-out fields of the split's other folds give."""
-    found: dict[str, list[float]] = {kind: [] for kind in splits[0]}
-    for raw in splits:
+def _strangeness(
+    scores: Sequence[Mapping[str, Sequence[tuple[int, Raw]]]], splits: Sequence[Sequence[int]]
+) -> dict[str, list[float]]:
+    """Hold every score against the border that the left-out fields outside of its fold give."""
+    known: list[tuple[int, Raw]] = []
+    for raw, split in zip(scores, splits, strict=True):
+        by_fold = sorted(range(len(split)), key=lambda at: split[at])  # the order of the scores
+        known += [(field, score) for field, (_, score) in zip(by_fold, raw[KNOWN], strict=True)]
+    found: dict[str, list[float]] = {kind: [] for kind in scores[0]}
+    for raw, split in zip(scores, splits, strict=True):
         knots = {}
-        for fold in {fold for fold, _ in raw[KNOWN]}:
-            rest = [score for other, score in raw[KNOWN] if other != fold]
-            knots[fold] = _knots(rest or [score for _, score in raw[KNOWN]])
-        for kind, scores in raw.items():
-            for fold, (network, distance) in scores:
+        for fold in set(split):
+            rest = [score for field, score in known if split[field] != fold]
+            knots[fold] = _knots(rest or [score for _, score in known])
+        for kind, judged in raw.items():
+            for fold, (network, distance) in judged:
                 border, width, far, far_width = knots[fold]
                 over = max((network - border) / width, (distance - far) / far_width)
                 found[kind].append(max(1 + over, 0.0))
