@@ -39,7 +39,13 @@ def register(verbs: Verbs) -> None:
         help="folder that the files of the first table are relative to, else the table's own; again for the "
         "second table, and so on",
     )
-    parser.add_argument("--start", metavar="ID|PATH", help="model to start from (fine-tuning)")
+    parser.add_argument(
+        "--start",
+        action="append",
+        default=[],
+        metavar="ID|PATH",
+        help="model to start from (fine-tuning); with several cards one for each, in their order",
+    )
     parser.add_argument(
         "--all-fields",
         action="store_true",
@@ -77,38 +83,50 @@ def _add_numbers(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Train, score on held-out fields, and save a model for each card."""
     from labelfree_core.models.cardfile import read_card
-    from labelfree_core.models.store import find_model, load_network, save_model
-    from labelfree_core.training.fit import fit, split_outputs
+    from labelfree_core.models.store import load_network, save_model
+    from labelfree_core.training.fit import fit, join_outputs, split_outputs
     from labelfree_core.training.pairs import load_for_training
     from labelfree_core.training.registration import shifted_fields
     from labelfree_core.training.scoring import scored_card
     from labelfree_core.training.seen import images_seen
 
     cards = [read_card(path) for path in arguments.card]
-    before = find_model(arguments.start) if arguments.start else None
+    before = _starts(arguments.start, cards)
     tables = [_for_cards(rows, cards) for rows in _tables(arguments, before)]
     rows = [row for table in tables for row in table]
     pairs = [pair for at, table in enumerate(tables) for pair in load_for_training(table, cards, table=at)]
     for sentence in shifted_fields(pairs):
         note(sentence)
     settings = _settings(arguments, _loss(rows), len(cards))
-    start = load_network(before).state_dict() if before else None
+    start = join_outputs([load_network(entry).state_dict() for entry in before]) if before else None
     output = Path(arguments.output)
     working = output / f"{cards[0].id}.training"
     state = fit(pairs, cards, working, settings=settings, start=start, progress=_say_progress)
-    seen = images_seen(rows, before=before.card.images if before else None)
+    known = {name: use for entry in before for name, use in entry.card.images.items()}
+    seen = images_seen(rows, before=known)
     how = f"Trained for {settings.steps} steps of {settings.batch} patches, seed {settings.seed}."
     for at, (card, part) in enumerate(zip(cards, split_outputs(state, cards), strict=True)):
         own = [replace(pair, targets=pair.targets[[at]], known=pair.known[[at]]) for pair in pairs]
         scored = scored_card(card, part, own, how=how)
-        if arguments.all_fields and before:
-            scored = replace(scored, scores=_twin(before.card.scores))
+        if arguments.all_fields:
+            scored = replace(scored, scores=_twin(before[at].card.scores))
         entry = save_model(output / card.id, part, replace(scored, images=seen))
         for score in entry.card.scores:
             say(f"{card.id}: held-out {score.metric} {score.median:.3f} (n = {score.n})")
 
 
-def _tables(arguments: argparse.Namespace, before: ModelEntry | None) -> Tables:
+def _starts(names: Sequence[str], cards: Sequence[ModelCard]) -> list[ModelEntry]:
+    from labelfree_core.models.store import find_model
+
+    if len(names) not in (0, len(cards)):
+        raise ModelError(
+            f"--start names {len(names)} models, and there are {len(cards)} cards; give one for each, in "
+            "their order."
+        )
+    return [find_model(name) for name in names]
+
+
+def _tables(arguments: argparse.Namespace, before: Sequence[ModelEntry]) -> Tables:
     from labelfree_core.training.pairs import read_table
 
     roots = [*(arguments.data or []), *[None] * len(arguments.pairs)]
@@ -134,8 +152,8 @@ def _for_cards(rows: tuple[Row, ...], cards: Sequence[ModelCard]) -> tuple[Row, 
     return kept or rows
 
 
-def _every_row(rows: tuple[Row, ...], start: ModelEntry | None) -> tuple[Row, ...]:
-    if start is None:
+def _every_row(rows: tuple[Row, ...], start: Sequence[ModelEntry]) -> tuple[Row, ...]:
+    if not start:
         raise ModelError(
             "Training on every field leaves none to score. Train with held-out fields first, and give that "
             "model with --start."

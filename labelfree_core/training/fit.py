@@ -28,7 +28,7 @@ from labelfree_core.training.sampling import Pool, pool
 
 CHECKPOINT = "checkpoint.pt"
 CURVE = "curve.jsonl"
-__all__ = ["FitProgress", "FitSettings", "TrainingStopped", "fit", "split_outputs"]
+__all__ = ["FitProgress", "FitSettings", "TrainingStopped", "fit", "join_outputs", "split_outputs"]
 
 LOSSES = {"stain": stain_loss, "segmentation": segmentation_loss}
 
@@ -106,19 +106,44 @@ def split_outputs(state: Mapping[str, Tensor], cards: Sequence[ModelCard]) -> li
 
     Only the last convolution differs: each model keeps the rows of its own structure.
     """
-    names = [
-        name
-        for name in state
-        if name.endswith(("head.weight", "head.bias", "conv_out.weight", "conv_out.bias"))
-    ]
     parts = []
     for at in range(len(cards)):
         part = {name: tensor.clone() for name, tensor in state.items()}
-        for name in names:
+        for name in filter(_of_outputs, state):
             rows = state[name].shape[0] // len(cards)
             part[name] = state[name][at * rows : (at + 1) * rows].clone()
         parts.append(part)
     return parts
+
+
+def join_outputs(parts: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """
+    Make one state dict of those that :func:`split_outputs` cut from one network, in the same order.
+
+    Raises
+    ------
+    ModelError
+        If they are not parts of one network.
+    """
+    first, *more = parts
+    shared = [name for name in first if not _of_outputs(name)]
+    alike = all(
+        part.keys() == first.keys() and all(torch.equal(part[name], first[name]) for name in shared)
+        for part in more
+    )
+    if not alike:
+        raise ModelError(
+            "The models to start from are not the outputs of one network: apart from their last layer their "
+            "weights differ. Start from one model, or from all models of one training."
+        )
+    return {
+        name: torch.cat([part[name] for part in parts]) if _of_outputs(name) else tensor.clone()
+        for name, tensor in first.items()
+    }
+
+
+def _of_outputs(name: str) -> bool:
+    return name.endswith(("head.weight", "head.bias", "conv_out.weight", "conv_out.bias"))
 
 
 def _network(cards: Sequence[ModelCard]) -> nn.Module:

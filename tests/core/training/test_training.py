@@ -19,7 +19,7 @@ from labelfree_core.models.card import ModelCard
 from labelfree_core.models.cardfile import write_card
 from labelfree_core.models.store import find_model
 from labelfree_core.training.augment import Augmentation, draw
-from labelfree_core.training.fit import FitSettings, TrainingStopped, fit, split_outputs
+from labelfree_core.training.fit import FitSettings, TrainingStopped, fit, join_outputs, split_outputs
 from labelfree_core.training.losses import segmentation_loss, stain_loss
 from labelfree_core.training.pairs import Pair, load_pairs, read_table
 from labelfree_core.training.registration import find_shift, judge
@@ -185,6 +185,39 @@ def test_a_network_of_two_outputs_is_cut_into_two_models() -> None:
         single = build(CARD).eval()
         single.load_state_dict(part)
         torch.testing.assert_close(single(x)[:, 0], joint(x)[:, at])
+
+
+def test_two_models_of_one_network_are_joined_again_and_strangers_are_refused() -> None:
+    from labelfree_core.models.build import build
+
+    torch.manual_seed(0)
+    joint = build(replace(CARD, network={"widths": [4, 8], "n_out": 2})).state_dict()
+    again = join_outputs(split_outputs(joint, [CARD, CARD]))
+    assert again.keys() == joint.keys()
+    assert all(torch.equal(again[name], joint[name]) for name in joint)
+    with pytest.raises(ModelError, match="not the outputs of one network"):
+        join_outputs([build(CARD).state_dict(), build(CARD).state_dict()])
+
+
+def test_a_network_of_two_outputs_goes_on_from_its_two_models(
+    table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cards = [tmp_path / f"{name}.toml" for name in ("dna", "rim")]
+    for card, name in zip(cards, ("dna", "rim"), strict=True):
+        write_card(card, replace(CARD, id=name, structure=name))
+    fields = table.read_text().splitlines()[1:]
+    lines = [f"{field},{of}" for field in fields for of in ("dna", "rim")]
+    table.write_text("image,target,group,split,structure\n" + "\n".join(lines) + "\n")
+    words = ["train", str(table), "--steps", "1", "--batch", "1", "--patch", "32"]
+    words += [word for card in cards for word in ("--card", str(card))]
+    assert main([*words, "--output", str(tmp_path / "first")]) == 0
+    starts = [word for name in ("dna", "rim") for word in ("--start", str(tmp_path / "first" / name))]
+    assert main([*words, "--output", str(tmp_path / "last"), *starts[:2]]) == 1
+    assert "one for each" in capsys.readouterr().err
+    assert main([*words, "--output", str(tmp_path / "last"), *starts, "--all-fields"]) == 0
+    for name in ("dna", "rim"):
+        before, after = (find_model(tmp_path / when / name).card.scores for when in ("first", "last"))
+        assert [score.median for score in after] == [score.median for score in before]
 
 
 def discs(side: int) -> tuple[np.ndarray, np.ndarray]:
