@@ -55,6 +55,8 @@ class Pair:
         How often it is drawn, against others of its table.
     table : int
         Which of several tables it is from.
+    simulated : bool
+        Whether no microscope took the image.
     """
 
     name: str
@@ -65,6 +67,7 @@ class Pair:
     known: npt.NDArray[np.bool_]
     weight: float = 1.0
     table: int = 0
+    simulated: bool = False
 
 
 def load_pairs(rows: Sequence[Row], cards: Sequence[ModelCard], *, table: int = 0) -> tuple[Pair, ...]:
@@ -141,6 +144,7 @@ def _field(rows: Sequence[Row], cards: Sequence[ModelCard], table: int) -> tuple
         known,
         first.weight,
         table,
+        image.origin.simulated,
     )
     return _split(whole) if first.split == "spatial" else (whole,)
 
@@ -180,6 +184,6 @@ def _split(pair: Pair) -> tuple[Pair, Pair]:
     def part(at: slice, name: str, held_out: bool) -> Pair:
         image, targets, known = pair.image[..., at], pair.targets[..., at], pair.known[..., at]
         label = f"{pair.name} ({name})"
-        return Pair(label, pair.group, held_out, image, targets, known, pair.weight, pair.table)
+        return replace(pair, name=label, held_out=held_out, image=image, targets=targets, known=known)
 
     return part(left, "left part", False), part(right, "right part", True)

@@ -174,6 +174,23 @@ def test_training_learns(pairs: tuple[Pair, ...], tmp_path: Path) -> None:
     assert reports[-1].held_out_r["image2.ome"] > 0.5
 
 
+def test_real_and_simulated_fields_are_scored_apart(pairs: tuple[Pair, ...]) -> None:
+    from labelfree_core.models.build import build
+    from labelfree_core.training.scoring import scored_card
+
+    torch.manual_seed(0)
+    state = build(CARD).state_dict()
+    mixed = [*pairs, replace(pairs[2], simulated=True), replace(pairs[2], simulated=True)]
+    card = scored_card(CARD, state, mixed, how="")
+    assert [(score.metric, score.n, score.simulated) for score in card.scores] == [
+        ("pearson_r", 1, False),
+        ("dice", 1, False),
+        ("pearson_r", 2, True),
+        ("dice", 2, True),
+    ]
+    assert scored_card(CARD, state, pairs, how="").scores == card.scores[:2]
+
+
 def test_a_network_of_two_outputs_is_cut_into_two_models() -> None:
     from labelfree_core.models.build import build
 
