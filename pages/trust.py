@@ -61,6 +61,6 @@ if found.regions:
 second.section(work, entry, found.opinion)
 if found.pearson_r is None:
     st.caption(
-        "A file with an observed stain, and a prediction of it, adds r, the noise ceiling and the places "
-        "where prediction and stain differ."
+        "Where the file holds the stain, predict its structure on the Predict page. Then this page also "
+        "shows how well the two match, how well they could match, and where they differ."
     )

@@ -67,7 +67,8 @@ def section(work: Session, compared: Compared) -> None:
         st.info("Nothing lies above the threshold. Lower it.")
         return
     st.markdown(_sentence(found.rows))
-    left, right = st.columns([4, 5], gap="large")
+    with st.container(key="stacked-objects"):
+        left, right = st.columns([1, 1], gap="large")
     with left:
         picked = _table(found.rows)
         axes = "ZYX"[-prediction.voxels.ndim :]

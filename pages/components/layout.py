@@ -42,6 +42,19 @@ h3 {font-size: 1.3rem !important;}
   [class*="st-key-grid-wide-"] {grid-template-columns: repeat(auto-fill, minmax(400px, 1fr));}
 }
 [class*="st-key-grid-"] > div {width: 100% !important; height: 100%; min-width: 0;}
+/* Small print that a projector still shows; what warns in it is never faded. */
+[data-testid="stCaptionContainer"] {opacity: 0.8;}
+[data-testid="stCaptionContainer"]:has(.stMarkdownColoredText) {opacity: 1;}
+/* The one way on from an empty page looks like a button. */
+.st-key-empty [data-testid="stPageLink-NavLink"] {border: 1px solid rgba(128, 140, 148, 0.7);
+  padding: 0.4rem 0.8rem;}
+/* A table beside a viewer: below each other on a tablet, where the table would lose half of its columns. */
+@media (max-width: 1000px) {
+  [class*="st-key-stacked-"] > [data-testid="stLayoutWrapper"] > [data-testid="stHorizontalBlock"] {
+    flex-direction: column;}
+  [class*="st-key-stacked-"] > [data-testid="stLayoutWrapper"] > [data-testid="stHorizontalBlock"]
+    > [data-testid="stColumn"] {width: 100%; flex: none;}
+}
 /* Writes the address and shows nothing. */
 .st-key-address {position: absolute;}
 /* On a tablet the whole menu fits without its pictures. */
@@ -136,7 +149,7 @@ def need_prediction(work: Session, what: str) -> None:
 
 def empty(title: str, words: str, target: str, label: str) -> NoReturn:
     """Show an empty state that says what belongs here and how to get there, and end the page."""
-    with st.container(border=True):
+    with st.container(border=True, key="empty"):
         st.subheader(title, anchor=False)
         st.write(words)
         st.page_link(f"pages/{target}.py", label=label, icon=":material/arrow_forward:")

@@ -134,3 +134,23 @@ def test_a_score_beside_counts_is_not_dark_and_one_click_gives_one_scale(browser
     assert (seen(page, "linked"), seen(page, "per[1].hi")) == (False, 1)
     assert pixel(page, 40, 25) == [255, 255, 255]
     page.context.close()
+
+
+CORNER_OPACITY = f"""() => {{ const v = {HOST};
+  return [v.layout.panels[0].x, v.context.getImageData(1, v.canvas.height / 2, 1, 1).data[3]]; }}"""
+
+
+@pytest.mark.parametrize("mode", ["blink", "merge"])
+def test_the_page_shows_around_a_single_image_and_black_lies_under_it(browser, address, mode):
+    page = open_tab(browser, address, color_scheme="light")
+    focus(page)
+    page.locator(f".lfv .modes input[value='{mode}']").check(force=True)
+    until(page, f"v.s.mode === '{mode}' && v.layout.panels.length === 1")
+    left, opacity = page.evaluate(CORNER_OPACITY)
+    assert left > 1
+    assert opacity == 0
+    assert pixel(page, 5, 5) == [0, 0, 0]
+    ground = "getComputedStyle(document.querySelector('[data-testid=stBidiComponentIsolated]')"
+    stage = page.evaluate(f"{ground}.shadowRoot.querySelector('.stage')).backgroundColor")
+    assert stage == "rgba(0, 0, 0, 0)"
+    page.context.close()

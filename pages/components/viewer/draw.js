@@ -1,6 +1,6 @@
 // Painting the stage: bitmaps with crisp pixels, cross-hair, scale bar, swipe handle, line.
 
-const STAGE = "#0c0d10";
+const GROUND = "#000";
 const ACCENT = "#ffd166";
 
 function repaint(v) {
@@ -29,8 +29,7 @@ function paintNow(v) {
   } else {
     const context = v.context;
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    context.fillStyle = STAGE;
-    context.fillRect(0, 0, box.width, box.height);
+    context.clearRect(0, 0, box.width, box.height); // the page's own background shows around the images
     for (const panel of v.layout.panels) paintPanel(v, context, panel, ratio);
   }
   v.frames = (v.frames ?? 0) + 1;
@@ -44,6 +43,7 @@ function paintPanel(v, context, panel, ratio) {
     context.beginPath();
     context.rect(area.x, area.y, area.w, area.h);
     context.clip();
+    paintGround(v, context, area);
     for (const item of panel.items) paintItem(v, context, area, item, ratio);
     if (v.s.sections) paintCrossHair(v, context, area);
     if (area.axis === "xy" && v.s.line) paintLine(v, context, area);
@@ -54,6 +54,14 @@ function paintPanel(v, context, panel, ratio) {
   if (panel.swipe) paintSwipe(v, context, panel);
   if (panel.tag) paintTag(context, panel.tag, plane.x + 8, plane.y + 8, "left");
   if (v.s.sections) paintAxes(context, panel);
+}
+
+// Images that are blended or added need black under them, whatever the theme.
+function paintGround(v, context, area) {
+  const { px, py, x0, y0 } = placement(v, area, v.layout.fit);
+  const [across, down] = gridSize(v, area.axis);
+  context.fillStyle = GROUND;
+  context.fillRect(x0, y0, across * px, down * py);
 }
 
 function paintItem(v, context, area, item, ratio) {

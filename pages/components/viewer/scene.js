@@ -106,7 +106,7 @@ function layoutOf(v, width, height) {
   return { ...best, panels: drawnTogether(v, best, width), width, height };
 }
 
-// Images lower than the stage would stand far apart with dark bands between them: bring their panels together.
+// Images lower than the stage would stand far apart with empty bands between them: bring their panels together.
 // Zooming in widens the panels again, up to their share of the stage.
 function drawnTogether(v, { panels, fit }, width) {
   const [first] = panels;
@@ -145,7 +145,7 @@ function filledHeight(v, width, height) {
   return Math.max(SHORTEST_STAGE_PX, Math.ceil(height - rows * Math.max(0, spare)));
 }
 
-// True where the stage was given another height. On a narrow screen, a full-height stage would be mostly black.
+// True where the stage was given another height. On a narrow screen, a full-height stage would be mostly empty.
 function fitHeight(v, box) {
   if (v.root.matches(":fullscreen")) return false;
   const { controls: c, s } = v;
