@@ -49,7 +49,7 @@ def test_channels_are_averaged_in_each_object() -> None:
 def test_a_watershed_cuts_touching_balls() -> None:
     touching = ball((12, 20, 20), 8) | ball((12, 20, 34), 8)
     assert label(touching).max() == 1
-    cut = label(touching, method="watershed", voxel_size_um=(1, 1, 1), separation_um=6)
+    cut = label(touching, method="watershed", voxel_size_um=(1, 1, 1))
     assert cut.max() == 2
     assert (cut[12, 20, 20], cut[12, 20, 34]) in ((1, 2), (2, 1))
     np.testing.assert_array_equal(cut > 0, touching)
@@ -57,6 +57,20 @@ def test_a_watershed_cuts_touching_balls() -> None:
 
 def test_a_watershed_leaves_one_ball_whole() -> None:
     assert label(ball((12, 40, 40), 10), method="watershed", voxel_size_um=(1, 1, 1)).max() == 1
+
+
+def test_a_watershed_leaves_a_ball_with_holes_from_noise_whole() -> None:
+    inside = ball((12, 40, 40), 10)
+    noisy = inside & (np.random.default_rng(0).random(inside.shape) > 0.1)
+    sizes = {"voxel_size_um": (0.5, 0.5, 0.5), "min_voxels": 50}
+    assert label(noisy, method="watershed", **sizes).max() == 1
+    assert label(noisy, method="watershed", waist_um=0.05, **sizes).max() > 1
+
+
+def test_a_watershed_keeps_an_object_that_is_too_flat_to_stand_out() -> None:
+    flat = np.zeros((1, 20, 20), bool)
+    flat[0, 5:7, 3:18] = True
+    assert label(flat, method="watershed", voxel_size_um=(0.3, 0.3, 0.3)).max() == 1
 
 
 def test_specks_are_dropped_and_numbers_have_no_gaps() -> None:
