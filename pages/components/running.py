@@ -20,6 +20,7 @@ def start(work: Session, entries: list[ModelEntry]) -> None:
     assert image is not None
     assert image.transmitted is not None
     signal = cached.stack(image, image.transmitted)
+    work.dropped.clear()
     for entry in entries:
         key = work.result_key(entry.card.id)
         work.problems.pop(key, None)

@@ -7,7 +7,7 @@ import streamlit as st
 from labelfree_core.errors import LabelFreeError
 from labelfree_core.inference.handover import Ask
 from labelfree_core.models.store import ModelEntry
-from pages.components import cached, running, words
+from pages.components import cached, room, running, words
 from pages.components.session import Look, ResultKey, Session
 
 EXTENTS = {
@@ -95,3 +95,4 @@ def _collect(work: Session, look: Look) -> None:
         look.problem = state.problem
     elif state.state == "done":
         look.spread, look.extent = state.result, look.asked  # type: ignore[assignment]
+        room.make(work, look.spread)
