@@ -12,7 +12,7 @@ LABELFREE_MEMORY_MIB        (none)          upper limit of one prediction, whate
 LABELFREE_THREADS           (all cores)     processor threads of the prediction worker
 LABELFREE_QUEUE_PER_USER    4               predictions one person may have waiting or running
 LABELFREE_QUEUE             32              predictions waiting or running for everyone together
-LABELFREE_RESULTS           8               finished results kept for one person, oldest go first
+LABELFREE_RESULTS           8               finished results that wait for one person, oldest go first
 LABELFREE_RESULTS_MIB       2000            their memory together; the newest is always kept
 LABELFREE_SESSION_MIB       4096            memory of one person's open image and results together
 LABELFREE_MAX_MVOXELS       1000            largest image in millions of voxels

@@ -110,6 +110,7 @@ def _fetch(work: Session, item: BatchItem) -> None:
     item.fraction = state.fraction
     if state.state in ("queued", "running"):
         return
+    cached.service().release(item.job, work.owner)
     item.job = ""
     item.prediction = state.prediction
     if state.prediction is None:

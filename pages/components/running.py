@@ -59,6 +59,7 @@ def collect(work: Session) -> None:
             continue
         if state.state in ("queued", "running"):
             continue
+        cached.service().release(job, work.owner)  # or its memory would stay when the session lets it go
         del work.jobs[key]
         if state.prediction is not None:
             work.keep(key, state.prediction)

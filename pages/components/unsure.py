@@ -90,6 +90,7 @@ def _collect(work: Session, look: Look) -> None:
         return
     if state.state in ("queued", "running"):
         return
+    cached.service().release(look.job, work.owner)
     look.job = ""
     if state.state == "failed":
         look.problem = state.problem

@@ -125,6 +125,7 @@ def test_the_page_says_what_was_dropped_until_the_next_prediction(
     allow(monkeypatch, IMAGE + RESULT)
     app = press(open_app("predict", sample="cells"), "Predict")
     assert "To make room" not in words(app)
+    assert worker.released == list(worker.jobs)  # else the queue would hold what the session lets go
     app.session_state["work"].keep(*made("another"))
     app.run()
     assert "the oldest result was dropped" in words(app)
