@@ -12,8 +12,9 @@ LABELFREE_MEMORY_MIB        (none)          upper limit of one prediction, whate
 LABELFREE_THREADS           (all cores)     processor threads of the prediction worker
 LABELFREE_QUEUE_PER_USER    4               predictions one person may have waiting or running
 LABELFREE_QUEUE             32              predictions waiting or running for everyone together
-LABELFREE_RESULTS           8               finished results kept for one person, oldest go first
+LABELFREE_RESULTS           8               finished results that wait for one person, oldest go first
 LABELFREE_RESULTS_MIB       2000            their memory together; the newest is always kept
+LABELFREE_SESSION_MIB       4096            memory of one person's open image and results together
 LABELFREE_MAX_MVOXELS       1000            largest image in millions of voxels
 LABELFREE_UPLOADS_MIB       8192            files one person may have stored at once, together
 LABELFREE_MODEL_UPLOADS     true            whether a person may add a model file
@@ -51,6 +52,7 @@ class Settings:
     queue: int = 32
     results: int = 8
     results_mib: float = 2000.0
+    session_mib: float = 4096.0
     max_mvoxels: float = 1000.0
     uploads_mib: float = 8192.0
     model_uploads: bool = True
@@ -72,6 +74,7 @@ class Settings:
             "queue",
             "results",
             "results_mib",
+            "session_mib",
             "max_mvoxels",
             "uploads_mib",
             "trainings",
@@ -109,6 +112,7 @@ class Settings:
             queue=int(_number(source, "QUEUE", given.queue)),
             results=int(_number(source, "RESULTS", given.results)),
             results_mib=_number(source, "RESULTS_MIB", given.results_mib),
+            session_mib=_number(source, "SESSION_MIB", given.session_mib),
             max_mvoxels=_number(source, "MAX_MVOXELS", given.max_mvoxels),
             uploads_mib=_number(source, "UPLOADS_MIB", given.uploads_mib),
             keep_models=_yes(source, "KEEP_MODELS", default=given.keep_models),

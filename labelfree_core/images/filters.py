@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 Planes = npt.NDArray[np.float32]
+_STRIP = 16  # rows of a few planes that stay in the processor's cache together
 _PIECE = 64  # rows blurred at once; with fewer the products are too small, with more they are mostly zeros
 
 
@@ -79,13 +80,34 @@ def median_plane(planes: Planes) -> Planes:
     >>> median_plane(np.float32([[5, 1], [3, 2], [4, 9]])).tolist()
     [4.0, 2.0]
     """
-    # Neighbours change places until all are in order: whole planes at a time, not pixel by pixel.
-    ordered, count = list(planes), len(planes)
+    out = np.empty_like(planes[0])
+    for start in range(0, planes.shape[1], _STRIP):
+        out[start : start + _STRIP] = _median_rows(list(planes[:, start : start + _STRIP]))
+    return out
+
+
+def _median_rows(ordered: list[Planes]) -> Planes:
+    """Let neighbours change places until all are in order: whole rows at a time, not pixel by pixel."""
+    count = len(ordered)
     for turn in range(count):
         for i in range(turn % 2, count - 1, 2):
             ordered[i], ordered[i + 1] = np.minimum(*ordered[i : i + 2]), np.maximum(*ordered[i : i + 2])
     low, high = ordered[(count - 1) // 2], ordered[count // 2]
-    return low if low is high else (low + high) / 2
+    return low if low is high else np.asarray((low + high) / 2, np.float32)
+
+
+def row_medians(rows: Planes) -> Planes:
+    """
+    Median of each row, like ``numpy.median(rows, axis=1)``; by sorting, which is quicker for short rows.
+
+    Examples
+    --------
+    >>> row_medians(np.float32([[5, 1, 3], [2, 9, 4]])).tolist()
+    [3.0, 4.0]
+    """
+    ordered = np.sort(np.ascontiguousarray(rows), axis=1)
+    count = rows.shape[1]
+    return np.asarray((ordered[:, (count - 1) // 2] + ordered[:, count // 2]) / 2, np.float32)
 
 
 @lru_cache(maxsize=8)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+import numpy as np
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,3 +39,23 @@ def graded(value: float, *, note: float, warning: float, severe: float) -> str:
         if value >= limit:
             return level
     return "ok"
+
+
+def median_from(limit: float, values: Iterable[float], count: int) -> float | None:
+    """
+    Median of *count* values; None where it is below a limit.
+
+    No further value is asked for once the rest can't change that.
+
+    Examples
+    --------
+    >>> median_from(2, [3, 5, 4], 3), median_from(2, iter([1, 1]), 3)
+    (4.0, None)
+    """
+    seen: list[float] = []
+    for value in values:
+        seen.append(value)
+        if sum(each < limit for each in seen) > count // 2:
+            return None
+    middle = float(np.median(seen))
+    return None if middle < limit else middle

@@ -49,7 +49,9 @@ def examine(stack: ImageStack, *, expected: str = "bright-field") -> tuple[Findi
     voxels = stack.voxels if stack.voxels.ndim == 3 else stack.voxels[None]
     alive = [z for z in range(len(voxels)) if z not in empty.planes]
     looks = [alive[i] for i in spread(len(alive), _LOOK_PLANES)]
-    planes = np.stack([np.nan_to_num(voxels[z].astype(np.float32)) for z in looks])
+    planes = np.stack([voxels[z].astype(np.float32) for z in looks])
+    if voxels.dtype.kind == "f":
+        np.nan_to_num(planes, copy=False)
     findings = [
         empty,
         health_light.saturation(stack.voxels),
@@ -59,7 +61,7 @@ def examine(stack: ImageStack, *, expected: str = "bright-field") -> tuple[Findi
     y, x = (max(0, (n - _WINDOW_PX) // 2) for n in planes.shape[1:])
     middle = planes[:, y : y + _WINDOW_PX, x : x + _WINDOW_PX]
     if min(planes.shape[1:]) >= 32:
-        fast, spectra = health_light.without_slow_light(middle), health_planes.spectra(stack)
+        fast, spectra = health_light.FastLight(middle), health_planes.spectra(stack)
         findings += [
             health_light.noise_only(fast),
             health_light.stripes(middle),

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
 
-from labelfree_core.images.filters import Planes, blur, blur_columns, blur_rows, box_mean, median_plane
-from labelfree_core.images.finding import Finding, graded
+from labelfree_core.images.filters import (
+    Planes,
+    blur,
+    blur_columns,
+    blur_rows,
+    box_mean,
+    median_plane,
+    row_medians,
+)
+from labelfree_core.images.finding import Finding, graded, median_from
 from labelfree_core.images.intensity import percentiles_of_counts, tally
 
 
@@ -62,16 +71,36 @@ def grey_levels(voxels: npt.NDArray[np.generic]) -> Finding:
     )
 
 
-def without_slow_light(planes: Planes) -> Planes:
-    """Take out what is slower than 30 pixels: lamp and dirt. What is left is the cells and the noise."""
-    return planes - box_mean(planes, 61)
+class FastLight:
+    """
+    Planes without what is slower than 30 pixels, lamp and dirt: the cells and the noise, made as asked for.
+
+    Parameters
+    ----------
+    planes : float32 array, shape (N, Y, X)
+    """
+
+    def __init__(self, planes: Planes) -> None:
+        self._planes = planes
+        self._made: dict[int, Planes] = {}
+
+    def __iter__(self) -> Iterator[Planes]:
+        for n, plane in enumerate(self._planes):
+            if n not in self._made:
+                self._made[n] = plane - box_mean(plane, 61)
+            yield self._made[n]
+
+    def __len__(self) -> int:
+        return len(self._planes)
 
 
-def noise_only(fast: Planes) -> Finding:
+def noise_only(fast: FastLight) -> Finding:
     """Whether neighbouring pixels know anything of each other, once slow light is out."""
-    alike = max(_neighbour_correlation(plane) for plane in fast)
-    if alike >= 0.15:
-        return Finding("structure", "ok", "The image holds structure, not only noise.")
+    alike = -np.inf
+    for plane in fast:
+        alike = max(alike, _neighbour_correlation(plane))
+        if alike >= 0.15:  # one plane with structure is enough
+            return Finding("structure", "ok", "The image holds structure, not only noise.")
     return Finding(
         "structure",
         "severe",
@@ -90,9 +119,12 @@ def _neighbour_correlation(flat: Planes) -> float:
 
 def stripes(planes: Planes) -> Finding:
     """Rows or columns brighter than their neighbours all along, as failing cameras and lamps give."""
-    contrasts = [max(float(plane.std()), 1e-12) for plane in planes]
-    rows = _striped(planes - smooth_across(planes, 0), contrasts)
-    columns = _striped((planes - smooth_across(planes, 1)).transpose(0, 2, 1), contrasts)
+    heights = []
+    for plane in planes:  # one at a time, which stays in the processor's cache
+        contrast = max(float(plane.std()), 1e-12)
+        across = plane - smooth_across(plane, 0), (plane - smooth_across(plane, 1)).T
+        heights.append([_striped(each) / contrast for each in across])
+    rows, columns = (float(height) for height in np.median(heights, axis=0))
     worst, direction = max((rows, "rows"), (columns, "columns"))
     level = graded(worst, note=0.1, warning=0.25, severe=1.0)
     if level == "ok":
@@ -115,22 +147,11 @@ def smooth_across(planes: Planes, axis: int) -> Planes:
     return blur_rows(planes, 3.0) if axis == 0 else blur_columns(planes, 3.0)
 
 
-def _striped(across: Planes, contrasts: list[float]) -> float:
-    """Height of row stripes, as a share of each plane's contrast, where only what changes by row is left."""
-    heights = []
-    for plane, contrast in zip(across, contrasts, strict=True):
-        # The left and the right half agree on a stripe; cells differ from half to half.
-        left, right = (_row_medians(half) for half in np.array_split(plane, 2, axis=1))
-        shared = float((left * right).mean())
-        heights.append(np.sqrt(max(shared, 0.0)) / contrast)
-    return float(np.median(heights))
-
-
-def _row_medians(half: Planes) -> Planes:
-    """Like ``numpy.median(half, axis=1)``, by the quicker of numpy's ways."""
-    ordered, middle = np.sort(half, axis=1), half.shape[1] // 2
-    low, high = ordered[:, middle - 1 + half.shape[1] % 2], ordered[:, middle]
-    return np.asarray((low + high) / 2, np.float32)
+def _striped(across: Planes) -> float:
+    """Height of row stripes of a plane in which only what changes from row to row is left."""
+    # The left and the right half agree on a stripe; cells differ from half to half.
+    left, right = (row_medians(half) for half in np.array_split(across, 2, axis=1))
+    return float(np.sqrt(max(float((left * right).mean()), 0.0)))
 
 
 def uneven_light(planes: Planes) -> Finding:
@@ -155,14 +176,16 @@ def shade(planes: Planes) -> npt.NDArray[np.float64]:
     return _smooth(_blocks(planes))
 
 
-def _blocks(planes: Planes) -> npt.NDArray[np.float64]:
+def _blocks(planes: Planes) -> Planes:
     plane = median_plane(planes)
     block = max(1, min(plane.shape) // 24)
     small = plane[: plane.shape[0] // block * block, : plane.shape[1] // block * block]
-    return np.median(small.reshape(small.shape[0] // block, block, -1, block), axis=(1, 3))
+    rows, columns = (n // block for n in small.shape)
+    parts = small.reshape(rows, block, columns, block).swapaxes(1, 2)
+    return row_medians(parts.reshape(rows * columns, block * block)).reshape(rows, columns)
 
 
-def _smooth(small: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _smooth(small: Planes) -> npt.NDArray[np.float64]:
     y, x = np.meshgrid(*(np.linspace(-1, 1, n) for n in small.shape), indexing="ij")
     terms = np.stack([np.ones_like(y), y, x, y * y, x * x, x * y], axis=-1).reshape(-1, 6)
     return (terms @ np.linalg.lstsq(terms, small.ravel(), rcond=None)[0]).reshape(small.shape)
@@ -170,8 +193,12 @@ def _smooth(small: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 def jpeg_blocks(planes: Planes) -> Finding:
     """Steps at every eighth pixel, which JPEG compression leaves."""
-    step = min(_block_step(planes, axis) for axis in (0, 1))
-    level = graded(step - 1, note=0.08, warning=0.25, severe=1e9)
+    step = np.inf
+    for axis in (0, 1):
+        step = min(step, _block_step(planes, axis))
+        level = graded(step - 1, note=0.08, warning=0.25, severe=1e9)
+        if level == "ok":  # blocks have edges in both directions
+            break
     if level == "ok":
         return Finding("JPEG blocks", "ok", "No trace of JPEG blocks.")
     return Finding(
@@ -204,7 +231,8 @@ def inverted(planes: Planes) -> Finding:
     """
     corner = float(np.median([_corner_to_middle(plane) for plane in planes]))
     # The noise is only looked at where the corners are suspect: it takes longest of all.
-    if corner <= 1.1 or float(np.median([_noise_slope(plane) for plane in planes])) >= -0.5:
+    falls = (-_noise_slope(plane) for plane in planes)
+    if corner <= 1.1 or median_from(np.nextafter(0.5, 1), falls, len(planes)) is None:
         return Finding("contrast", "ok", "Nothing suggests that dark and bright were exchanged.")
     return Finding(
         "contrast",
@@ -240,15 +268,10 @@ def _corner_to_middle(plane: npt.NDArray[np.float32]) -> float:
     return float(np.mean([c.mean() for c in corners]) / max(abs(float(middle.mean())), 1e-12))
 
 
-def halo(fast: Planes) -> Finding:
+def halo(fast: FastLight) -> Finding:
     """Bright rims far above the background and nothing as dark below it: phase contrast."""
-    ratios = []
-    for plane in fast:
-        # After the blur neighbours are alike: every second row says as much as all.
-        low, middle, high = np.percentile(blur(plane, 1.0)[::2], (1, 50, 99))
-        ratios.append((high - middle) / max(middle - low, 1e-12))
-    ratio = float(np.median(ratios))
-    if ratio < 2.0:
+    ratio = median_from(2.0, (_rims_to_shadows(plane) for plane in fast), len(fast))
+    if ratio is None:
         return Finding("halo", "ok", "No bright halos as in phase contrast.")
     return Finding(
         "halo",
@@ -259,3 +282,13 @@ def halo(fast: Planes) -> Finding:
         "A model of bright-field images takes halos for membranes or nuclei.",
         "If this is phase contrast, choose a model trained on phase contrast.",
     )
+
+
+def _rims_to_shadows(plane: Planes) -> float:
+    """How much further bright rims are from the background than shadows are."""
+    # After the blur neighbours are alike: every second row says as much as all.
+    ordered = np.sort(blur(plane, 1.0)[::2], axis=None)
+    places = np.array([0.01, 0.5, 0.99]) * (ordered.size - 1)
+    below = places.astype(np.intp)
+    low, middle, high = ordered[below] + (ordered[below + 1] - ordered[below]) * (places - below)
+    return float((high - middle) / max(middle - low, 1e-12))

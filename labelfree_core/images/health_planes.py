@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import fft
 
+from labelfree_core.images.filters import Planes, row_medians
 from labelfree_core.images.finding import Finding, graded
 from labelfree_core.images.stack import ImageStack
 from labelfree_core.images.thumbnails import spread
@@ -166,7 +167,11 @@ def lamp_drift(stack: ImageStack) -> Finding:
 def sideways_drift(stack: ImageStack, spectra: dict[int, Wave]) -> Finding:
     """How far the image wanders in Y and X from the first plane to the last."""
     shape = _window_shape(stack.voxels)
-    steps = [_shift(a, b, shape) for a, b in itertools.pairwise(spectra.values())]
+    # Half-way between plain and phase correlation: robust to noise, sharp enough for a pixel.
+    even = (
+        wave / np.sqrt(np.sqrt(np.maximum(wave.real**2 + wave.imag**2, 1e-12))) for wave in spectra.values()
+    )
+    steps = [_shift(a, b, shape) for a, b in itertools.pairwise(even)]
     path = np.cumsum(steps, axis=0) if steps else np.zeros((1, 2))
     far = float(np.hypot(*path.T).max())
     pixel = stack.voxel_size_um[-1] if stack.voxel_size_um else None
@@ -198,8 +203,9 @@ def fine_detail(wave: Wave, shape: tuple[int, int]) -> float:
     """
     power = (wave.real**2 + wave.imag**2).ravel()
     noisy, fine, coarse = _bands(shape)
-    noise = float(np.median(power[noisy]))
-    of_fine, of_coarse = (float(np.clip(power[band] - noise, 0, None).sum()) for band in (fine, coarse))
+    noise = row_medians(power[noisy][None])
+    above = np.maximum(power - noise, 0)
+    of_fine, of_coarse = float(above @ fine), float(above @ coarse)
     whole = of_fine + of_coarse
     return of_fine / whole if whole > 0 else 0.0
 
@@ -217,18 +223,16 @@ def _soft(shape: tuple[int, int]) -> npt.NDArray[np.float32]:
 
 
 @lru_cache(maxsize=4)
-def _bands(shape: tuple[int, int]) -> tuple[npt.NDArray[np.intp], ...]:
-    """Where in a spectrum lie noise alone, detail finer than about 8 pixels, and what is coarser."""
+def _bands(shape: tuple[int, int]) -> tuple[npt.NDArray[np.intp], Planes, Planes]:
+    """Places in a spectrum that hold noise alone; 1 where detail is finer than 8 pixels; 1 where coarser."""
     radius = np.hypot(np.fft.fftfreq(shape[0])[:, None], np.fft.rfftfreq(shape[1])).ravel()  # cycles a pixel
-    bands = radius > 0.45, (radius > 0.125) & (radius < 0.4), (radius > 0.01) & (radius <= 0.125)
-    return tuple(np.flatnonzero(band) for band in bands)
+    fine, coarse = (radius > 0.125) & (radius < 0.4), (radius > 0.01) & (radius <= 0.125)
+    return np.flatnonzero(radius > 0.45), fine.astype(np.float32), coarse.astype(np.float32)
 
 
 def _shift(a: Wave, b: Wave, shape: tuple[int, int]) -> tuple[float, float]:
-    """Shift from one plane to the next in pixels by phase correlation; none where the peak is unsure."""
-    cross = np.conj(a) * b
-    # Half-way between plain and phase correlation: robust to noise, sharp enough for a pixel.
-    peak = fft.irfft2(cross / np.sqrt(np.maximum(np.abs(cross), 1e-12)), s=shape)
+    """Shift in pixels from one plane to the next by their evened spectra; none where the peak is unsure."""
+    peak = fft.irfft2(np.conj(a) * b, s=shape, overwrite_x=True)
     y, x = np.unravel_index(int(peak.argmax()), peak.shape)
     if peak[y, x] < 6 * peak.std():
         return 0.0, 0.0

@@ -252,7 +252,8 @@ def _histogram(voxels: npt.NDArray[np.generic]) -> tuple[npt.NDArray[np.float64]
         return np.arange(2**8, dtype=np.float64), table.sum(axis=0) + table.sum(axis=1)
     for start in range(0, flat.size, _CHUNK_VOXELS):
         # bincount needs whole numbers from 0; in slices, as it makes a 64-bit copy of what it is given.
-        part = flat[start : start + _CHUNK_VOXELS].astype(np.int64) - lowest
+        part = flat[start : start + _CHUNK_VOXELS]
+        part = part.astype(np.int64) - lowest if lowest else part
         counts += np.bincount(part, minlength=counts.size)
     return np.arange(lowest, lowest + 2**bits, dtype=np.float64), counts
 

@@ -131,6 +131,12 @@ class Book:
                 return None
         return total
 
+    def release(self, job_id: str, owner: str) -> None:
+        """Let go of a job that ended; nothing happens to somebody else's, or to one that waits or runs."""
+        job = self._jobs.get(job_id)
+        if job is not None and job.owner == owner and not job.active:
+            del self._jobs[job_id]
+
     def forget(self, owner: str) -> None:
         """Stop and delete everything of one person."""
         for job in [job for job in self._jobs.values() if job.owner == owner]:

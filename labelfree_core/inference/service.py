@@ -162,6 +162,11 @@ class PredictionService:
                 job.finish("cancelled")
             self._lock.notify_all()
 
+    def release(self, job_id: str, owner: str) -> None:
+        """Let go of a job that ended, once its result was taken over; one that waits or runs goes on."""
+        with self._lock:
+            self._book.release(job_id, owner)
+
     def forget(self, owner: str) -> None:
         """Stop and delete everything of *owner*, as when a person leaves."""
         with self._lock:
@@ -169,11 +174,7 @@ class PredictionService:
             self._lock.notify_all()
 
     def leave(self, owner: str) -> None:
-        """
-        Forget *owner* within a second, from any place.
-
-        Made for finalizers, which may run anywhere, even within this class: it takes no lock.
-        """
+        """Forget *owner* within a second; takes no lock, as finalizers run anywhere, even in this class."""
         self._left.append(owner)
 
     def warm(self) -> None:
@@ -206,7 +207,7 @@ class PredictionService:
         """Run one job after the other until the service closes; the thread's whole life."""
         while True:
             with self._lock:
-                self._lock.wait_for(self._has_work, timeout=1.0)
+                self._lock.wait_for(lambda: self._closed or self._left or self._book.waiting(), timeout=1.0)
                 if self._closed:
                     return
                 self._forget_leavers()
@@ -220,9 +221,6 @@ class PredictionService:
             except Exception:  # a bug must cost one job, never everybody's queue
                 _LOG.exception("job broke the queue", extra={"job": job.id})
                 self._give_up(job)
-
-    def _has_work(self) -> bool:
-        return self._closed or bool(self._left) or bool(self._book.waiting())
 
     def _ready_worker(self) -> WorkerProcess:
         if self._worker is None or not self._worker.alive:

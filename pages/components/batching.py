@@ -15,7 +15,7 @@ from labelfree_core.images.writing import encode_stack
 from labelfree_core.models.store import ModelEntry
 from labelfree_core.reports.recipe import recipe, to_json
 from labelfree_core.reports.sheet import Tile, contact_sheet
-from pages.components import cached, cards, downloads, gallery, opening, running, showing, words
+from pages.components import cached, cards, downloads, gallery, opening, room, running, showing, words
 from pages.components.session import BatchItem, Session
 
 # Fewer than the queue allows one person, so that a single prediction still gets through beside a batch.
@@ -82,6 +82,7 @@ def _add(work: Session, item: BatchItem, open_it: object) -> None:
 def start(work: Session, entry: ModelEntry) -> None:
     """Begin anew with this model; files that could not be opened keep their reason."""
     work.batch_model, work.batch_running = str(entry.folder), True
+    work.dropped.clear()
     for item in work.batch:
         item.job, item.prediction = "", None
         if item.opened is not None and item.opened.transmitted is not None:
@@ -109,10 +110,13 @@ def _fetch(work: Session, item: BatchItem) -> None:
     item.fraction = state.fraction
     if state.state in ("queued", "running"):
         return
+    cached.service().release(item.job, work.owner)
     item.job = ""
     item.prediction = state.prediction
     if state.prediction is None:
         item.problem = state.problem or "Cancelled."
+    else:
+        room.make(work, state.prediction)
 
 
 def _submit(work: Session, item: BatchItem) -> None:

@@ -32,6 +32,7 @@ from labelfree_core.inference.service import PredictionService
 from labelfree_core.models.store import ModelEntry, list_models
 from labelfree_core.reports.doctor import pictures
 from labelfree_core.reports.sheet import Tile
+from pages.components import room
 from pages.components.session import Opened, Session
 
 # As a microscopist merges them, and apart for the colour-blind.
@@ -119,7 +120,7 @@ def channel_picture(digest: str, axes: str, channel: int, _opened: Opened) -> np
     return thumbnail(_opened.file, channel, size_px=320)
 
 
-@st.cache_resource(show_spinner=False, scope="session", max_entries=4)
+@st.cache_resource(show_spinner=False, scope="session", max_entries=room.CHANNELS)
 def _read(key: str, channel: int, _opened: Opened) -> ImageStack:
     return _opened.read(channel)
 

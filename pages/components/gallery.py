@@ -64,7 +64,7 @@ def show_upload(work: Session) -> None:
     work.uploads += 1
 
     def take() -> None:
-        work.image = opening.open_upload(work, upload, upload.name)
+        work.show(opening.open_upload(work, upload, upload.name))
 
     _try(work, take)
 
@@ -106,7 +106,7 @@ def _fetching(work: Session) -> None:
 
         def take(future: Future[Path] = future) -> None:
             path = future.result()
-            work.image = opening.open_path(work, path, path.name)
+            work.show(opening.open_path(work, path, path.name))
 
         _try(work, take)
 

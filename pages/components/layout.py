@@ -8,7 +8,7 @@ from typing import NoReturn
 import streamlit as st
 
 from labelfree_core import __version__
-from pages.components import leaving, links, running, session
+from pages.components import leaving, links, room, running, session, words
 from pages.components.session import Opened, Session
 
 # A file: an icon by name would be fetched from another computer.
@@ -100,6 +100,8 @@ def page(name: str, title: str, lead: str) -> Session:
     work = session.current()
     leaving.watch(work)
     running.collect(work)
+    if work.dropped:
+        st.warning(words.plain(room.sentence(work)))
     return work
 
 

@@ -14,6 +14,7 @@ from labelfree_core.images.proposal import propose
 from labelfree_core.images.reading import ImageFile, open_image
 from labelfree_core.images.voxelsize import plausible
 from labelfree_core.settings import Settings
+from pages.components import room
 from pages.components.session import Kind, Opened, Session
 
 # Enough of the person's own file name for the reader to see the format.
@@ -24,7 +25,14 @@ OF_SEGMENTATION = "(segmentation)"
 
 
 def open_path(work: Session, path: Path, name: str, *, sample: str = "") -> Opened:
-    """Open a file by its headers, and take its proposals, or what this person said about the like before."""
+    """
+    Open a file by its headers, and take its proposals, or what this person said about the like before.
+
+    Raises
+    ------
+    ImageError
+        If it can't be read, or takes more memory than one person is allowed.
+    """
     file = open_image(path, name=name)
     found = propose(file)
     stains = tuple(stain_of(role.role, role.structure) for role in found.roles)
@@ -40,7 +48,7 @@ def open_path(work: Session, path: Path, name: str, *, sample: str = "") -> Open
             size = file.voxel_size_um.for_axes("ZYX"[-_size_axes(file, axes) :])
     typed = work.remembered_sizes.get(Kind.of(file))
     again = typed is not None and _lacks_size(file, axes) and len(typed) == _size_axes(file, axes)
-    return Opened(
+    opened = Opened(
         file=file,
         digest=file.sha256,
         axes=axes,
@@ -52,6 +60,8 @@ def open_path(work: Session, path: Path, name: str, *, sample: str = "") -> Open
         recalled=recalled,
         size_recalled=again,
     )
+    room.check(opened)
+    return opened
 
 
 def _size_axes(file: ImageFile, axes: str) -> int:
@@ -122,7 +132,7 @@ def open_sample(work: Session, sample: str) -> None:
     """Make a shipped sample the open image."""
     for known in samples.samples():
         if known.id == sample:
-            work.image = open_path(work, known.path, known.path.name, sample=known.id)
+            work.show(open_path(work, known.path, known.path.name, sample=known.id))
             return
     names = ", ".join(known.id for known in samples.samples())
     raise ImageError(f"There is no sample '{sample[:80]}'; there are {names}. Pick one on the Start page.")

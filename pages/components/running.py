@@ -20,6 +20,7 @@ def start(work: Session, entries: list[ModelEntry]) -> None:
     assert image is not None
     assert image.transmitted is not None
     signal = cached.stack(image, image.transmitted)
+    work.dropped.clear()
     for entry in entries:
         key = work.result_key(entry.card.id)
         work.problems.pop(key, None)
@@ -58,6 +59,7 @@ def collect(work: Session) -> None:
             continue
         if state.state in ("queued", "running"):
             continue
+        cached.service().release(job, work.owner)  # or its memory would stay when the session lets it go
         del work.jobs[key]
         if state.prediction is not None:
             work.keep(key, state.prediction)

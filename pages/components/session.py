@@ -17,14 +17,13 @@ from labelfree_core.images.proposal import Proposal
 from labelfree_core.images.reading import ImageFile
 from labelfree_core.images.stack import ImageStack
 from labelfree_core.inference.prediction import Prediction
+from pages.components import room
 
 if TYPE_CHECKING:
     from labelfree_core.analysis.spread import Spread
     from labelfree_core.images.voxelsize import SizeEstimate
 
 KEY = "work"
-# Predictions kept for one person; the oldest goes first. A large stack is 300 MB as float32.
-KEPT_BYTES = 2_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +160,8 @@ class Session:
     path: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="labelfree-")))
     image: Opened | None = None
     predictions: dict[ResultKey, Prediction] = field(default_factory=dict)
+    arrived: list[Prediction | Spread] = field(default_factory=list)
+    dropped: dict[str, None] = field(default_factory=dict)
     jobs: dict[ResultKey, str] = field(default_factory=dict)
     problems: dict[ResultKey, str] = field(default_factory=dict)
     chosen: list[str] = field(default_factory=list)
@@ -197,7 +198,7 @@ class Session:
     def close(self) -> None:
         """Let go of everything; the person left. Who comes back begins anew."""
         self.closed, self.image = True, None
-        for held in (self.predictions, self.jobs, self.batch, self.fetches):
+        for held in (self.predictions, self.jobs, self.batch, self.fetches, self.looks, self.arrived):
             held.clear()
         for last in self.farewell:
             last()
@@ -232,13 +233,15 @@ class Session:
         return {key.model: found for key, found in self.predictions.items() if (key.image, key.grid) == here}
 
     def keep(self, key: ResultKey, prediction: Prediction) -> None:
-        """Add a prediction, and let the oldest go where there are too many."""
+        """Add a prediction, and let the oldest results go where memory is short."""
         self.predictions.pop(key, None)
         self.predictions[key] = prediction
-        while (
-            sum(p.voxels.nbytes for p in self.predictions.values()) > KEPT_BYTES and len(self.predictions) > 1
-        ):
-            self.predictions.pop(next(iter(self.predictions)))
+        room.make(self, prediction)
+
+    def show(self, opened: Opened) -> None:
+        """Make this the open image, and let the oldest results go where memory is short."""
+        self.image = opened
+        room.make(self)
 
     def choose_region(self, channel: int, region: int | None) -> None:
         """Take the person's word for where an observed channel counts, for files of the same kind too."""

@@ -7,7 +7,7 @@ import streamlit as st
 from labelfree_core.errors import LabelFreeError
 from labelfree_core.inference.handover import Ask
 from labelfree_core.models.store import ModelEntry
-from pages.components import cached, running, words
+from pages.components import cached, room, running, words
 from pages.components.session import Look, ResultKey, Session
 
 EXTENTS = {
@@ -90,8 +90,10 @@ def _collect(work: Session, look: Look) -> None:
         return
     if state.state in ("queued", "running"):
         return
+    cached.service().release(look.job, work.owner)
     look.job = ""
     if state.state == "failed":
         look.problem = state.problem
     elif state.state == "done":
         look.spread, look.extent = state.result, look.asked  # type: ignore[assignment]
+        room.make(work, look.spread)

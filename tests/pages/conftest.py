@@ -74,6 +74,7 @@ class Worker:
         self.failing: dict[str, str] = {}
         self.cancelled: set[str] = set()
         self.left: list[str] = []
+        self.released: list[str] = []
         self.looks_needed = 0
         self.ahead: tuple[int, float] | None = None
 
@@ -91,6 +92,7 @@ class Worker:
     def job(self, job: str, owner: str) -> JobState:
         whose, stack, model = self.jobs[job]
         assert whose == owner
+        assert job not in self.released
         if job in self.cancelled:
             return JobState("cancelled")
         self.looks[job] += 1
@@ -107,6 +109,10 @@ class Worker:
 
     def cancel(self, job: str, owner: str) -> None:
         self.cancelled.add(job)
+
+    def release(self, job: str, owner: str) -> None:
+        assert self.jobs[job][0] == owner
+        self.released.append(job)
 
     def leave(self, owner: str) -> None:
         self.left.append(owner)

@@ -7,6 +7,8 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
+from labelfree_core.images import filters
+from labelfree_core.images.finding import median_from
 from labelfree_core.images.health import examine
 from labelfree_core.images.stack import ImageStack
 
@@ -162,3 +164,23 @@ def test_real_images_raise_no_false_alarm(real_pairs):
     for path in paths:
         findings = examine(open_image(path).read(channel=0))
         assert [f for f in findings if f.level in FAULTS] == []
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 7])
+def test_medians_are_those_of_numpy(count: int) -> None:
+    planes = np.random.default_rng(count).normal(size=(count, 37, 20)).astype(np.float32)
+    assert np.array_equal(filters.median_plane(planes), np.median(planes, axis=0))
+    assert np.array_equal(filters.row_medians(planes[0]), np.median(planes[0], axis=1))
+    assert np.array_equal(filters.row_medians(planes[0].T[:, 1:]), np.median(planes[0].T[:, 1:], axis=1))
+
+
+@pytest.mark.parametrize("values", [[3.0, 1.0, 1.0, 5.0], [2.0, 2.0, 1.0], [1.0, 3.0, 1.0, 9.0, 1.0], [4.0]])
+def test_a_median_is_given_where_it_reaches_the_limit(values: list[float]) -> None:
+    middle = float(np.median(values))
+    assert median_from(2.0, values, len(values)) == (middle if middle >= 2 else None)
+
+
+def test_no_plane_is_looked_at_that_can_not_change_the_median() -> None:
+    values = iter([0.0, 1.0, 0.0, 9.0, 9.0])
+    assert median_from(2.0, values, 5) is None
+    assert list(values) == [9.0, 9.0]

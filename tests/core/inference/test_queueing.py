@@ -101,6 +101,20 @@ def test_results_are_kept_by_number_and_by_memory(
     assert book.own(large.id, "ann").shown(0, None).prediction is large.result
 
 
+def test_a_result_that_was_taken_over_is_let_go_by_its_owner_alone(
+    book: Book, add: Callable[..., Job], make_stack: Callable[..., ImageStack]
+) -> None:
+    job, waiting = add("ann"), add("ann")
+    job.result, job.state = result(0.1, make_stack()), "done"
+    book.release(job.id, "bob")
+    book.release(waiting.id, "ann")
+    assert book.own(job.id, "ann") is job
+    assert book.own(waiting.id, "ann") is waiting
+    book.release(job.id, "ann")
+    with pytest.raises(PredictionError, match="no longer here"):
+        book.own(job.id, "ann")
+
+
 def test_silent_people_are_forgotten_by_a_clock_that_can_not_be_set(
     book: Book, add: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
 ) -> None:
