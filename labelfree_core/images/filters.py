@@ -6,6 +6,7 @@ They give what ``scipy.ndimage`` and ``numpy.median`` give, up to rounding, in a
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 
 import numpy as np
@@ -105,7 +106,8 @@ def row_medians(rows: Planes) -> Planes:
     >>> row_medians(np.float32([[5, 1, 3], [2, 9, 4]])).tolist()
     [3.0, 4.0]
     """
-    ordered = np.sort(np.ascontiguousarray(rows), axis=1)
+    ordered = np.array(rows, order="C")
+    ordered.sort(axis=1)
     count = rows.shape[1]
     return np.asarray((ordered[:, (count - 1) // 2] + ordered[:, count // 2]) / 2, np.float32)
 
@@ -117,32 +119,46 @@ def _gaussian(sigma_px: float, truncate: float = 4.0) -> tuple[float, ...]:
     return tuple(weights / weights.sum())
 
 
-@lru_cache(maxsize=16)
-def _band(weights: tuple[float, ...], rows: int) -> Planes:
-    """Matrix (rows, rows + reach on both sides) whose product with a piece of a plane weighs its rows."""
-    band = np.zeros((rows, rows + len(weights) - 1), np.float32)
+@lru_cache(maxsize=32)
+def _band(weights: tuple[float, ...], rows: int, above: int, below: int) -> Planes:
+    """
+    Matrix (rows, above + rows + below) whose product with a piece of a plane weighs its rows.
+
+    Where the plane has fewer rows above or below the piece than the weights reach, its first or last row
+    stands for those that are missing.
+    """
+    reach = len(weights) // 2
+    band = np.zeros((rows, rows + 2 * reach), np.float32)
     for row in range(rows):
         band[row, row : row + len(weights)] = weights
-    return band
+    first, last = reach - above, reach + rows + below - 1
+    band[:, first] += band[:, :first].sum(axis=1)
+    band[:, last] += band[:, last + 1 :].sum(axis=1)
+    return np.ascontiguousarray(band[:, first : last + 1])
+
+
+def _pieces(size: int, weights: tuple[float, ...]) -> Iterator[tuple[slice, slice, Planes]]:
+    """For each piece of an axis: where it goes, what it is made from, and the weights of that."""
+    reach = len(weights) // 2
+    for start in range(0, size, _PIECE):
+        stop = min(start + _PIECE, size)
+        above, below = min(reach, start), min(reach, size - stop)
+        yield (
+            slice(start, stop),
+            slice(start - above, stop + below),
+            _band(weights, stop - start, above, below),
+        )
 
 
 def _weighed_rows(planes: Planes, weights: tuple[float, ...]) -> Planes:
-    reach = len(weights) // 2
-    padded = np.pad(planes, [(0, 0)] * (planes.ndim - 2) + [(reach, reach), (0, 0)], mode="edge")
-    out, height = np.empty_like(planes), planes.shape[-2]
-    for start in range(0, height, _PIECE):
-        stop = min(start + _PIECE, height)
-        part = padded[..., start : stop + 2 * reach, :]
-        np.matmul(_band(weights, stop - start), part, out=out[..., start:stop, :])
+    out = np.empty_like(planes, order="C")
+    for piece, source, band in _pieces(planes.shape[-2], weights):
+        np.matmul(band, planes[..., source, :], out=out[..., piece, :])
     return out
 
 
 def _weighed_columns(planes: Planes, weights: tuple[float, ...]) -> Planes:
-    reach = len(weights) // 2
-    padded = np.pad(planes, [(0, 0)] * (planes.ndim - 1) + [(reach, reach)], mode="edge")
-    out, width = np.empty_like(planes), planes.shape[-1]
-    for start in range(0, width, _PIECE):
-        stop = min(start + _PIECE, width)
-        part = padded[..., start : stop + 2 * reach]
-        np.matmul(part, _band(weights, stop - start).T, out=out[..., start:stop])
+    out = np.empty_like(planes, order="C")
+    for piece, source, band in _pieces(planes.shape[-1], weights):
+        np.matmul(planes[..., source], band.T, out=out[..., piece])
     return out

@@ -184,3 +184,15 @@ def test_no_plane_is_looked_at_that_can_not_change_the_median() -> None:
     values = iter([0.0, 1.0, 0.0, 9.0, 9.0])
     assert median_from(2.0, values, 5) is None
     assert list(values) == [9.0, 9.0]
+
+
+@pytest.mark.parametrize("shape", [(150, 20), (3, 70, 131)])
+def test_blurs_are_those_of_scipy_up_to_the_edges(shape: tuple[int, ...]) -> None:
+    planes = np.random.default_rng(3).normal(size=shape).astype(np.float32)
+    for made in (planes, np.array(planes.swapaxes(-1, -2), order="C").swapaxes(-1, -2)):
+        box = ndimage.uniform_filter(made, (1, 61, 61)[-made.ndim :], mode="nearest")
+        assert np.allclose(filters.box_mean(made, 61), box, atol=1e-5)
+        rows = ndimage.gaussian_filter1d(made, 3.0, axis=-2, mode="nearest")
+        assert np.allclose(filters.blur_rows(made, 3.0), rows, atol=1e-5)
+        columns = ndimage.gaussian_filter1d(made, 3.0, axis=-1, mode="nearest")
+        assert np.allclose(filters.blur_columns(made, 3.0), columns, atol=1e-5)
