@@ -3,7 +3,7 @@
 function buildFrame(v) {
   const c = (v.controls = {});
   v.canvas = make("canvas", { class: "flat" });
-  v.context = v.canvas.getContext("2d", { alpha: false });
+  v.context = v.canvas.getContext("2d");
   v.canvas3d = make("canvas", { class: "deep", hidden: true });
   c.heads = make("div", { class: "heads" });
   c.readout = make("div", { class: "readout", hidden: true });
@@ -118,6 +118,7 @@ function syncControls(v) {
   pressed(c.sections, s.sections);
   pressed(c.lineTool, Boolean(s.line));
   pressed(c.adjust, s.drawer);
+  c.stage.classList.toggle("dark", deep);
   v.canvas.hidden = deep;
   v.canvas3d.hidden = !deep || Boolean(v.noWebgl);
   c.fallback.hidden = !deep || !v.noWebgl;

@@ -1,6 +1,6 @@
 // Painting the stage: bitmaps with crisp pixels, cross-hair, scale bar, swipe handle, line.
 
-const STAGE = "#0c0d10";
+const GROUND = "#0c0d10";
 const ACCENT = "#ffd166";
 
 function repaint(v) {
@@ -29,9 +29,13 @@ function paintNow(v) {
   } else {
     const context = v.context;
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    context.fillStyle = STAGE;
-    context.fillRect(0, 0, box.width, box.height);
-    for (const panel of v.layout.panels) paintPanel(v, context, panel, ratio);
+    // Dark behind the panels only: beside them the page shows.
+    context.clearRect(0, 0, box.width, box.height);
+    for (const panel of v.layout.panels) {
+      context.fillStyle = GROUND;
+      context.fillRect(panel.x, panel.y, panel.w, panel.h);
+      paintPanel(v, context, panel, ratio);
+    }
   }
   v.frames = (v.frames ?? 0) + 1;
   askFullPlane(v);
