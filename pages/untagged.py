@@ -22,7 +22,7 @@ if not work.batch:
         st.write(
             "A cell line carries one or two tags at a time, yet its bright-field images hold traces of every "
             "structure. Add two or more images above, choose a structure, and see it in all of them side by "
-            "side. Eight images fill the tutorial's sheet of two rows of four."
+            "side. Eight images fill a sheet of two rows of four."
         )
         stacks = [sample.id for sample in samples.samples() if "plane" not in sample.id]
         if stacks and st.button(f"Try it with {len(stacks)} simulated z-stacks", type="primary"):

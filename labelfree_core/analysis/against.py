@@ -95,6 +95,8 @@ def both_objects(observed: ImageStack, pair: Pair) -> tuple[np.ndarray, ...]:
     """
     Label the objects of stain and prediction: the stain's own labels where it has them, else Otsu's.
 
+    What touches is cut at its waists, in both images.
+
     Inside a region of interest thresholds are those of its voxels, and only objects that lie mostly in it
     count.
 
@@ -112,11 +114,9 @@ def both_objects(observed: ImageStack, pair: Pair) -> tuple[np.ndarray, ...]:
     size = pair.voxel_size_um or (1.0,) * pair.observed.ndim
     least = least_voxels(size)
     labelled = is_labelled(observed.voxels) and observed.shape == pair.observed.shape
-    # Labels keep touching cells apart, so that the prediction has to be cut at its waists to be their like.
-    method = "watershed" if labelled else "connected"
     return tuple(
         find_objects(
-            voxels, method=method, min_voxels=least, voxel_size_um=pair.voxel_size_um, region=pair.region
+            voxels, method="watershed", min_voxels=least, voxel_size_um=pair.voxel_size_um, region=pair.region
         )
         for voxels in (observed.voxels if labelled else pair.observed, pair.predicted)
     )

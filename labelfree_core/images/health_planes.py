@@ -274,12 +274,12 @@ def _first(voxels: npt.NDArray[np.generic]) -> float:
 
 
 def _ranges(planes: tuple[int, ...]) -> str:
-    """``planes 3-5, 9``."""
+    """``planes 3 to 5, 9``."""
     parts: list[list[int]] = []
     for z in planes:
         if parts and z == parts[-1][1] + 1:
             parts[-1][1] = z
         else:
             parts.append([z, z])
-    shown = [f"{a}" if a == b else f"{a}-{b}" for a, b in parts[:8]]
+    shown = [f"{a}" if a == b else f"{a} to {b}" for a, b in parts[:8]]
     return f"plane{'s' * (len(planes) > 1)} {', '.join(shown)}" + (" ..." if len(parts) > 8 else "")

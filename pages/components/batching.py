@@ -202,8 +202,8 @@ def show_sheet(work: Session) -> None:
     if showing.is_score(made):
         scale = "each from 0 to 1 of its score"
     st.caption(
-        f"Maximum projections by `{made.model_id}`, {scale}. Nobody stained these cells for it, so nothing "
-        "here is checked."
+        f"Maximum projections by `{made.model_id}`, {scale}. No stain is looked at on this "
+        "page, so nothing here is checked."
     )
 
 

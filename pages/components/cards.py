@@ -85,7 +85,8 @@ def caution(card: ModelCard) -> None:
     """Say in amber that a model has not shown on real images that it is of use; nothing where it has."""
     said = card.caution
     if said:
-        st.caption(f":orange[:material/warning: {words.plain(said)}]")
+        # Small as a caption, and not faded as one.
+        st.markdown(f":small[:orange[:material/warning: {words.plain(said)}]]")
 
 
 def summary(entry: ModelEntry) -> None:

@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
+import pandas as pd
 import streamlit as st
+from pandas.io.formats.style import Styler
 
 from labelfree_core.analysis.against import least_voxels
 from labelfree_core.analysis.alignment import Pair
@@ -15,7 +17,7 @@ from labelfree_core.analysis.objects import ObjectRow, find_objects, table, to_c
 from labelfree_core.analysis.outlines import outlines
 from labelfree_core.analysis.segmentation import is_labelled
 from labelfree_core.inference.prediction import Prediction
-from pages.components import cached, downloads
+from pages.components import cached, downloads, words
 from pages.components.session import Session
 from pages.components.viewer import Layer, ViewState, viewer
 
@@ -23,6 +25,8 @@ METHODS = {"watershed": "Cut touching objects apart", "connected": "What touches
 COLOURS = {"matched": "green", "missed": "yellow", "extra": "magenta", "": "green"}
 NAMES = {"matched": "matched", "missed": "missed", "extra": "extra", "": "objects"}
 VIEW, PLACE, VIEW_PX, ZOOM = "objects-view", "objects-view-state", 600, 2.5
+# Styling every cell of a longer table would hold up the page.
+MOST_STYLED = 2000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -152,7 +156,7 @@ def _table(rows: tuple[ObjectRow, ...]) -> int | None:
         line |= {f"mean {name}": round(value, 2) for name, value in row.mean.items()}
         lines.append({name: value for name, value in line.items() if name != "status" or row.status})
     event = st.dataframe(
-        lines,
+        _styled(lines),
         hide_index=True,
         height=420,
         on_select="rerun",
@@ -162,6 +166,17 @@ def _table(rows: tuple[ObjectRow, ...]) -> int | None:
     st.caption("Click at the left of a row to see the object. Specks below 3 µm across are left out.")
     chosen = event.selection.rows if event else []
     return chosen[0] if chosen and chosen[0] < len(rows) else None
+
+
+def _styled(lines: list[dict[str, object]]) -> Styler | pd.DataFrame:
+    """Write all numbers of a column with the same decimals and a true minus; they still sort as numbers."""
+    frame = pd.DataFrame(lines)
+    if len(frame) > MOST_STYLED:
+        return frame
+    digits = {
+        name: 2 if name == "IoU" or name.startswith("mean ") else 1 for name in frame.select_dtypes(float)
+    }
+    return frame.style.format({name: partial(words.number, digits=n) for name, n in digits.items()})
 
 
 def _drawn(work: Session, prediction: Prediction, found: Counted, row: ObjectRow | None) -> None:

@@ -134,7 +134,7 @@ def _axes(work: Session, image: Opened) -> None:
     letters = [axis for axis, length in zip(image.axes, image.file.shape, strict=True) if length > 1]
     free = [axis for axis in letters if axis not in "YXS"]
     axes = image.proposal.axes
-    st.caption(f"Axes: {words.plain(axes.reason)} ({words.plain(words.sure(axes.confidence).lower())})")
+    st.caption(f"Axes: {words.plain(axes.reason)}. {words.plain(words.sure(axes.confidence))}.")
     if free:
         _axis_meaning(work, image, free)
     times = image.sizes.get("T", 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
 
@@ -57,6 +58,15 @@ h3 {font-size: 1.3rem !important;}
 }
 /* Writes the address and shows nothing. */
 .st-key-address {position: absolute;}
+/* The viewer stays beside the list of places; on a tablet it stands above them. */
+.st-key-worst-places [data-testid="stColumn"]:last-child {
+  position: sticky; top: 4rem; align-self: flex-start;}
+@media (max-width: 900px) {
+  .st-key-worst-places > div > [data-testid="stHorizontalBlock"],
+  .st-key-worst-places > [data-testid="stHorizontalBlock"] {flex-direction: column-reverse;}
+  .st-key-worst-places [data-testid="stColumn"] {width: 100%; flex: none;}
+  .st-key-worst-places [data-testid="stColumn"]:last-child {position: static;}
+}
 /* On a tablet the whole menu fits without its pictures. */
 @media (max-width: 900px) {
   [data-testid="stTopNavLink"] > span:has([data-testid="stIconMaterial"]) {display: none;}
@@ -111,14 +121,29 @@ def open_image_line(work: Session) -> None:
     if image is None:
         return
     size = image.voxel_size_um
+    order = "" if size is None else f" ({' × '.join('zyx'[-len(size) :])})"
     parts = [
         f"**{image.file.name}**",
-        " × ".join(str(n) for n in image.file.shape) + f" ({image.axes})",
-        "voxel size not known" if size is None else " × ".join(f"{s:.3g}" for s in size) + " µm",
+        extent(image.sizes),
+        "voxel size not known" if size is None else f"voxels of {words.micrometres(size)}{order}",
         f"input: {image.channel_label(image.transmitted)}",
     ]
     simulated = " :orange-badge[:material/science: simulated]" if image.file.simulated else ""
     st.caption(" · ".join(parts) + simulated)
+
+
+def extent(sizes: Mapping[str, int]) -> str:
+    """
+    Say how large an image is, from the length of each of its axes.
+
+    >>> extent({"Z": 32, "C": 5, "Y": 128, "X": 160})
+    '32 planes, 5 channels, 128 × 160 pixels (y × x)'
+    """
+    names = {"T": "times", "C": "channels", "Z": "planes", "S": "colours"}
+    counts = [
+        f"{n} {names.get(axis, f'along {axis}')}" for axis, n in sizes.items() if axis not in "YX" and n > 1
+    ]
+    return ", ".join([*counts, f"{sizes['Y']} × {sizes['X']} pixels (y × x)"])
 
 
 def need_image(work: Session) -> Opened:
@@ -149,10 +174,10 @@ def need_prediction(work: Session, what: str) -> None:
     empty("Nothing is predicted yet", what, "predict", "Go to Predict")
 
 
-def empty(title: str, words: str, target: str, label: str) -> NoReturn:
+def empty(title: str, what: str, target: str, label: str) -> NoReturn:
     """Show an empty state that says what belongs here and how to get there, and end the page."""
     with st.container(border=True, key="empty"):
         st.subheader(title, anchor=False)
-        st.write(words)
+        st.write(what)
         st.page_link(f"pages/{target}.py", label=label, icon=":material/arrow_forward:")
     st.stop()

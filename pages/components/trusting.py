@@ -137,6 +137,8 @@ def numbers(found: TrustReport, entry: ModelEntry) -> None:
             ),
         ]
     )
+    if found.disagreement is None and not found.blocked:
+        st.caption("– not known yet: “Where it is unsure” below measures how far the model disagrees.")
 
 
 def ceiling(found: TrustReport) -> None:
@@ -188,14 +190,17 @@ def error_map(found: TrustReport) -> None:
 def regions(work: Session, entry: ModelEntry, found: TrustReport) -> None:
     """List the worst places beside the viewer, each one click from being shown there."""
     chosen: Region | None = None
-    listed, seen = st.columns([2, 3], gap="medium")
+    with st.container(key="worst-places"):
+        listed, seen = st.columns([2, 3], gap="medium")
     with listed:
         for number, region in enumerate(found.regions, start=1):
             with st.container(border=True, gap="xsmall"):
-                position = " × ".join(f"{value:.1f}" for value in region.position_um)
-                axes = "z × y × x" if len(region.position_um) == 3 else "y × x"
+                axes = "zyx"[-len(region.position_um) :]
+                position = ", ".join(
+                    f"{axis} {at:.1f} µm" for axis, at in zip(axes, region.position_um, strict=True)
+                )
                 st.markdown(words.plain(region.why))
-                st.caption(f"At {position} µm ({axes}), {region.size_um:.0f} µm wide")
+                st.caption(f"At {position}; {region.size_um:.0f} µm wide")
                 if st.button(f"Show place {number}", key=f"region-{number}", icon=":material/visibility:"):
                     chosen = region
     shown = _layers(work, entry)

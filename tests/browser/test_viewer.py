@@ -188,6 +188,21 @@ def test_a_narrow_window_has_no_black_bands_and_keeps_its_height_at_a_rerun(page
     assert settled_height(page) == height
 
 
+def test_beside_a_single_panel_the_page_shows_and_no_dark_band(page):
+    page.locator(".lfv .modes input[value='blink']").check(force=True)
+    until(page, "v.s.mode === 'blink' && v.layout.panels.length === 1 && v.layout.panels[0].x > 40")
+    beside, inside = page.evaluate(
+        f"""() => {{ const v = {HOST}, [panel] = v.layout.panels, ratio = v.canvas.width / v.stageSize.width;
+        const at = (x) => v.context.getImageData(x * ratio, (panel.y + panel.h / 2) * ratio, 1, 1).data[3];
+        return [at(panel.x / 2), at(panel.x + panel.w / 2)]; }}"""
+    )
+    assert (beside, inside) == (0, 255)
+    page.locator(".lfv .modes input[value='3d']").check(force=True)
+    until(page, "v.controls.stage.classList.contains('dark')")
+    colour = "(stage) => getComputedStyle(stage).backgroundColor"
+    assert page.locator(".lfv .stage").evaluate(colour) == "rgb(12, 13, 16)"
+
+
 def test_fingers_zoom_and_move_the_view(browser, address):
     page = open_tab(browser, address, has_touch=True)
     box = page.locator(".lfv .stage").bounding_box()

@@ -9,6 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from labelfree_core.analysis.matching import paired_table
 from labelfree_core.analysis.outlines import outline, outlines
+from pages.components import counting
 from tests.pages.conftest import words
 
 Open = Callable[..., AppTest]
@@ -21,6 +22,18 @@ def test_objects_of_stain_and_prediction_are_counted(predicted: Open) -> None:
     shown = app.dataframe[-1].value
     assert list(shown["status"]) == ["matched", "matched"]
     assert {"volume (µm³)", "z (µm)", "y (µm)", "x (µm)", "IoU", "mean observed"} <= set(shown.columns)
+
+
+def test_numbers_of_the_table_have_a_true_minus_and_the_same_decimals() -> None:
+    lines: list[dict[str, object]] = [
+        {"object": 1, "IoU": 0.5, "x (µm)": 3.0, "mean observed": -0.5},
+        {"object": 2, "IoU": None, "x (µm)": 12.25, "mean observed": 1.25},
+    ]
+    styled = counting._styled(lines)
+    written = styled.to_html()
+    for number in ("−0.50", "1.25", "3.0", "12.2", "0.50", "–"):
+        assert f">{number}</td>" in written
+    assert list(styled.data["mean observed"]) == [-0.5, 1.25]
 
 
 def test_a_chosen_row_moves_the_viewer_to_its_object(predicted: Open) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -54,6 +55,12 @@ def test_compare_has_the_tutorials_one_scale_and_own_ones_a_click_away(predicted
     choice.set_value(False).run()
     assert not app.exception
     assert "Compare shapes, not brightness" in words(app)
+
+
+def test_the_open_image_is_measured_in_words(predicted: Open) -> None:
+    said = words(predicted("predict"))
+    assert re.search(r"\d+ planes, \d channels, \d+ × \d+ pixels \(y × x\)", said)
+    assert "voxels of 0.29 × 0.29 × 0.29 µm (z × y × x)" in said
 
 
 def test_a_score_is_compared_on_its_own_scale_by_default(predicted: Open) -> None:

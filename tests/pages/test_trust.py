@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -90,6 +91,18 @@ def test_a_worst_place_is_shown_in_place_with_the_cross_hair_on_it(predicted: Op
     assert view.cursor == view.center is not None
     assert view.zoom == 3.0
     assert isinstance(view.z, int)
+
+
+def test_a_worst_place_says_where_it_is_along_each_axis(predicted: Open) -> None:
+    text = words(predicted("trust"))
+    assert re.search(r"At z [\d.]+ µm, y [\d.]+ µm, x [\d.]+ µm; \d+ µm wide", text)
+
+
+def test_a_dash_says_how_to_learn_the_number_until_it_is_known(predicted: Open) -> None:
+    app = predicted("trust")
+    assert "– not known yet" in words(app)
+    app = press(app, FAST)
+    assert "– not known yet" not in words(app)
 
 
 def test_an_image_that_was_trained_on_is_never_called_trustworthy(

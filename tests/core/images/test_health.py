@@ -50,7 +50,7 @@ def test_empty_and_repeated_planes_are_named(cells):
     voxels[11] = voxels[10]
     findings = found(voxels)
     assert findings["empty"].planes == (2, 3, 4)
-    assert "planes 2-4" in findings["empty"].what
+    assert "planes 2 to 4" in findings["empty"].what
     assert findings["duplicate planes"].planes == (11,)
 
 
