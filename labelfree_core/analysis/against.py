@@ -13,7 +13,7 @@ from labelfree_core.analysis.objects import find_objects
 from labelfree_core.analysis.published import Published
 from labelfree_core.analysis.regions import Grid, Region, worst_regions
 from labelfree_core.analysis.segmentation import is_labelled, is_segmentation
-from labelfree_core.analysis.verdicts import Note, against_stain, counted, where_it_differs
+from labelfree_core.analysis.verdicts import Note, against_stain, of_objects, where_it_differs
 from labelfree_core.images.stack import ImageStack
 from labelfree_core.inference.prediction import Prediction
 
@@ -86,8 +86,8 @@ def against(
     share = 1.0 if pair.region is None else float(pair.region.mean())
     limited = f" inside the region ({share:.0%} of the field)" if pair.region is not None else ""
     found = match(*both_objects(evidence.observed, pair))
-    objects = counted(len(found.pairs), len(found.missed), len(found.extra), inside=limited)
-    notes = (against_stain(r, pair.ceiling, row, painted=painted), Note("green", "", objects, "stain"))
+    objects = of_objects(len(found.pairs), len(found.missed), len(found.extra), inside=limited)
+    notes = (against_stain(r, pair.ceiling, row, painted=painted), objects)
     return Against(r, pair.ceiling, share, regions, notes)
 
 

@@ -217,18 +217,20 @@ def against_stain(r: float, ceiling: float, row: Published | None, *, painted: b
     return Note(level, f"it hardly matches the {what} of this very image", sentence, "stain")
 
 
-def counted(matched: int, missed: int, extra: int, *, inside: str = "") -> str:
+def of_objects(matched: int, missed: int, extra: int, *, inside: str = "") -> Note:
     """
-    Say how many objects of the stain were found.
+    Say how many objects of the stain were found; amber where more were missed, or invented, than found.
 
     Examples
     --------
-    >>> counted(22, 8, 3)
+    >>> of_objects(22, 8, 3).sentence
     'Of 30 objects in the stain 22 were found (IoU 0.5) and 8 missed; 3 predicted ones are not in it.'
     """
     total = matched + missed
     found = f"Of {total} objects in the stain{inside} {matched} were found (IoU 0.5) and {missed} missed"
-    return f"{found}; {extra} predicted ones are not in it."
+    level = "amber" if max(missed, extra) > matched else "green"
+    cause = "of the objects in the stain of this very image fewer were found than missed or invented"
+    return Note(level, cause, f"{found}; {extra} predicted ones are not in it.", "stain")
 
 
 def where_views_disagree(mean: np.ndarray, *, calibrated: bool) -> Callable[[tuple[int, ...], float], str]:

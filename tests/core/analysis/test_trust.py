@@ -11,7 +11,7 @@ import pytest
 
 from labelfree_core.analysis import calibration
 from labelfree_core.analysis.trust import Evidence, TrustOptions, trust
-from labelfree_core.analysis.verdicts import of_scores
+from labelfree_core.analysis.verdicts import of_objects, of_scores
 from labelfree_core.cli import main
 from labelfree_core.images.fingerprint import fingerprint
 from labelfree_core.images.stack import ImageStack
@@ -155,3 +155,11 @@ def test_a_score_of_simulated_images_is_none_of_real_ones() -> None:
     )
     real = Score("two fields", "pearson_r", 2, 0.6, 0.5, 0.7)
     assert of_scores((simulated, real)).sentence.startswith("On 2 images held out")
+
+
+@pytest.mark.parametrize(
+    ("counts", "level"),
+    [((8, 3, 3), "green"), ((3, 8, 0), "amber"), ((3, 0, 8), "amber"), ((0, 0, 0), "green")],
+)
+def test_more_missed_or_invented_than_found_makes_amber(counts: tuple[int, int, int], level: str) -> None:
+    assert of_objects(*counts).level == level
