@@ -81,10 +81,17 @@ h3 {font-size: 1.3rem !important;}
 </style>
 """
 
+# Streamlit writes white on the main button, which is too pale on the bright colour of the dark theme.
+DARK_CSS = """
+<style>
+[data-testid="stBaseButton-primary"], [data-testid="stBaseButton-primary"] p {color: #05201f;}
+</style>
+"""
+
 
 def style() -> None:
     """Apply the few rules that the theme can't say."""
-    st.html(CSS)
+    st.html(CSS + (DARK_CSS if st.context.theme.type == "dark" else ""))
 
 
 def footer() -> None:

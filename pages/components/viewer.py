@@ -135,6 +135,8 @@ def _draw(key: str, scene: Scene, about: dict[str, object], first: list[bool]) -
     is the page's business, so that one runs the page. *first* is emptied by the page's own run.
     """
     if st.session_state.pop(f"viewer news of {key}", False) and not first:
+        # A page change that was asked for meanwhile goes ahead here; a rerun would be taken for a newer wish.
+        st.empty()
         st.rerun()
     first.clear()
     shape = sent_shape(scene.layers[0].tzyx.shape, scene.steps)

@@ -1,5 +1,7 @@
 // Where Streamlit comes in: called at mount and at every rerun that changes something.
 
+const LEAVING_EVENTS = ["pointerdown", "keydown"];
+
 function createViewer(host) {
   const v = { root: host.querySelector(".lfv"), bitmaps: new Map(), phase: 0 };
   buildFrame(v);
@@ -10,6 +12,8 @@ function createViewer(host) {
     if (v.s) repaint(v);
   });
   v.observer.observe(v.controls.stage);
+  v.outsideClick = (event) => noticeLeaving(v, event);
+  for (const kind of LEAVING_EVENTS) window.addEventListener(kind, v.outsideClick, { capture: true });
   return v;
 }
 
@@ -68,11 +72,12 @@ function takeVolumes(v, header, volumes) {
 function destroy(v) {
   v.gone = true;
   v.s = null;
-  for (const timer of [v.reportTimer, v.liveTimer, v.toldTimer, v.planeTimer]) clearTimeout(timer);
+  for (const timer of [v.reportTimer, v.askTimer, v.liveTimer, v.toldTimer, v.planeTimer]) clearTimeout(timer);
   for (const timer of [v.playTimer, v.blinkTimer]) clearInterval(timer);
   cancelAnimationFrame(v.frame);
   v.observer.disconnect();
   window.removeEventListener("wheel", v.outsideWheel, { capture: true });
+  for (const kind of LEAVING_EVENTS) window.removeEventListener(kind, v.outsideClick, { capture: true });
   closeVolume(v);
   v.volumes = null;
   v.bitmaps.clear();

@@ -4,7 +4,12 @@ const FULL_PLANES_KEPT = 16;
 const FULL_PLANE_AFTER_MS = 250;
 
 const planeName = (t, z) => `${t} ${z}`;
-const askFor = (v, part, more = {}) => v.ask?.({ part, content: v.content, n: (v.asks = (v.asks ?? 0) + 1), ...more });
+
+function askFor(v, part, more = {}) {
+  clearTimeout(v.askTimer);
+  if (leaving(v)) v.askTimer = setTimeout(() => askFor(v, part, more), LEAVING_MS);
+  else v.ask?.({ part, content: v.content, n: (v.asks = (v.asks ?? 0) + 1), ...more });
+}
 
 // All layers of the plane that is shown, in full resolution, where they have arrived.
 function fullPlane(v) {

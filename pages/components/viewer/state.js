@@ -1,5 +1,6 @@
 // What the person sees, as one plain object; how it starts and how it is reported to the page.
 
+const LEAVING_MS = 1500;
 const REPORT_AFTER_MS = 400;
 const MODE_LABELS = {
   side: "Side by side",
@@ -151,16 +152,32 @@ function reportOf(v) {
 }
 
 // Report once, some time after the last move; playing or dragging never makes the page run again and again.
-function scheduleReport(v) {
+function scheduleReport(v, wait = REPORT_AFTER_MS) {
   clearTimeout(v.reportTimer);
-  v.reportTimer = setTimeout(() => {
-    if (!v.s || v.s.playing || v.dragging) return;
-    const text = JSON.stringify(reportOf(v));
-    if (text === v.reported) return;
-    v.reported = text;
-    v.send?.(JSON.parse(text));
-  }, REPORT_AFTER_MS);
+  v.reportTimer = setTimeout(() => sendReport(v), wait);
 }
+
+function sendReport(v) {
+  clearTimeout(v.reportTimer);
+  if (!v.s || v.s.playing || v.dragging) return;
+  const text = JSON.stringify(reportOf(v));
+  if (text === v.reported) return;
+  if (leaving(v)) return scheduleReport(v, LEAVING_MS);
+  v.reported = text;
+  v.send?.(JSON.parse(text));
+}
+
+// Whoever clicks a link or a button outside may be on the way to another page. What the viewer says after that click
+// would be answered for a page that is gone, and break the new one: so it keeps quiet until it is clear who stays.
+function noticeLeaving(v, event) {
+  if (event.type === "keydown" && event.key !== "Enter" && event.key !== " ") return;
+  const path = event.composedPath();
+  if (path.includes(v.root) || !path.some((part) => part.matches?.("a[href], button"))) return;
+  v.leftAt = performance.now();
+  if (v.s) scheduleReport(v, LEAVING_MS);
+}
+
+const leaving = (v) => performance.now() - (v.leftAt ?? -Infinity) < LEAVING_MS;
 
 function change(v, patch) {
   Object.assign(v.s, patch);
