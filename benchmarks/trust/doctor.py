@@ -22,6 +22,8 @@ from scipy import ndimage
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
+from page import put  # noqa: E402
+
 from labelfree_core.errors import LabelFreeError  # noqa: E402
 from labelfree_core.images.health import examine  # noqa: E402
 from labelfree_core.images.stack import ImageStack  # noqa: E402
@@ -29,8 +31,6 @@ from labelfree_core.loading import Wanted, load  # noqa: E402
 from labelfree_core.simulation.degrade import Camera, expose  # noqa: E402
 from labelfree_core.simulation.scene import KINDS, Scene, SceneSettings, simulate  # noqa: E402
 
-PAGE = ROOT / "docs" / "trust.md"
-BEGIN, END = "<!-- doctor begin -->", "<!-- doctor end -->"
 SHAPE = (24, 192, 192)
 FIRST_SEED = 4_000_000
 FAULTY = ("warning", "severe")
@@ -203,9 +203,7 @@ def main() -> None:
         table += f"\nWarnings about {count} real images: {said}."
     print(table)
     if given.write:
-        text = PAGE.read_text(encoding="utf-8")
-        head, tail = text.split(BEGIN)[0], text.split(END)[1]
-        PAGE.write_text(f"{head}{BEGIN}\n{table}\n{END}{tail}", encoding="utf-8")
+        put("doctor", table)
 
 
 if __name__ == "__main__":

@@ -23,12 +23,12 @@ from skimage.filters import threshold_otsu
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from labelfree_core.images.health_light import without_slow_light  # noqa: E402
+from page import put  # noqa: E402
+
+from labelfree_core.images.filters import box_mean  # noqa: E402
 from labelfree_core.images.thumbnails import spread  # noqa: E402
 from labelfree_core.simulation.scene import KINDS, SceneSettings, simulate  # noqa: E402
 
-PAGE = ROOT / "docs" / "trust.md"
-BEGIN, END = "<!-- halo begin -->", "<!-- halo end -->"
 MODES = ("phase contrast", "bright-field")
 FOLDERS = ("phase2d_dna", "brightfield2d_dna")
 CELLS = ("3T3", "BMDM", "HeLa_plating", "HeLa_train", "MCF10A", "RAW")
@@ -92,7 +92,7 @@ def measured(voxels: np.ndarray) -> list[float]:
     planes = voxels if voxels.ndim == 3 else voxels[None]
     y, x = (max(0, (n - WINDOW_PX) // 2) for n in planes.shape[1:])
     middle = planes[spread(len(planes), LOOKS), y : y + WINDOW_PX, x : x + WINDOW_PX].astype(np.float32)
-    flat = without_slow_light(middle)
+    flat = middle - box_mean(middle, 61)  # without what is slower than 30 pixels: lamp and dirt
     return [float(np.median([measure(plane) for plane in flat])) for measure in MEASURES.values()]
 
 
@@ -158,9 +158,7 @@ def main() -> None:
     table = describe(phase, bright)
     print(table)
     if given.write:
-        text = PAGE.read_text(encoding="utf-8")
-        head, tail = text.split(BEGIN)[0], text.split(END)[1]
-        PAGE.write_text(f"{head}{BEGIN}\n{table}\n{END}{tail}", encoding="utf-8")
+        put("halo", table)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,8 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
+from page import put  # noqa: E402
+
 from labelfree_core.analysis.trust import TrustOptions, trust  # noqa: E402
 from labelfree_core.errors import LabelFreeError  # noqa: E402
 from labelfree_core.images.health import examine  # noqa: E402
@@ -28,8 +30,6 @@ from labelfree_core.images.stack import ImageStack  # noqa: E402
 from labelfree_core.models.store import ModelEntry, find_model  # noqa: E402
 from labelfree_core.simulation.scene import SceneSettings, simulate  # noqa: E402
 
-PAGE = ROOT / "docs" / "trust.md"
-BEGIN, END = "<!-- odd begin -->", "<!-- odd end -->"
 PLANE_MODELS, STACK_MODELS = ("dna-phase-2d", "dna-brightfield-2d"), ("dna-brightfield-3d",)
 SEED = 5_000_000
 SCENE = (24, 192, 256)
@@ -175,9 +175,7 @@ def main() -> None:
     if any(odd.known for odd in odds):
         text += "\n\n¹ Among the strange images that this model's fit has seen, so no test of it."
     if given.write:
-        page = PAGE.read_text(encoding="utf-8")
-        head, tail = page.split(BEGIN)[0], page.split(END)[1]
-        PAGE.write_text(f"{head}{BEGIN}\n{text}\n{END}{tail}", encoding="utf-8")
+        put("odd", text)
 
 
 if __name__ == "__main__":

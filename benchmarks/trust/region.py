@@ -15,6 +15,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
+from page import put  # noqa: E402
+
 from labelfree_core import predict  # noqa: E402
 from labelfree_core.analysis.against import Evidence, against  # noqa: E402
 from labelfree_core.analysis.alignment import comparable  # noqa: E402
@@ -24,8 +26,6 @@ from labelfree_core.images.reading import open_image  # noqa: E402
 from labelfree_core.models.seen import training_use_of  # noqa: E402
 from labelfree_core.models.store import find_model  # noqa: E402
 
-PAGE = ROOT / "docs" / "trust.md"
-BEGIN, END = "<!-- region begin -->", "<!-- region end -->"
 # What stands behind the numbers in the sentence about objects.
 WORDS = (" objects in the", " were found", " predicted ones")
 USES = {
@@ -78,9 +78,7 @@ def main() -> None:
     table = measure(given.stack, given.model, given.target)
     print(table)
     if given.write:
-        text = PAGE.read_text(encoding="utf-8")
-        head, tail = text.split(BEGIN)[0], text.split(END)[1]
-        PAGE.write_text(f"{head}{BEGIN}\n{table}\n{END}{tail}", encoding="utf-8")
+        put("region", table)
 
 
 if __name__ == "__main__":

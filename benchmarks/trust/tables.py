@@ -12,8 +12,8 @@ import json
 import sys
 from pathlib import Path
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "trust.md"
-BEGIN, END = "<!-- familiarity begin -->", "<!-- familiarity end -->"
+from page import put
+
 KNOWN, GOAL = "as it is", 0.95
 NAMES = {
     "focusstack_dna": "focus stacks of other microscopes",
@@ -47,9 +47,7 @@ def main() -> None:
     for argument in sys.argv[1:]:
         title, _, file = argument.rpartition("=")
         tables.append(described(title, json.loads(Path(file).read_text(encoding="utf-8"))["familiarity"]))
-    text = PAGE.read_text(encoding="utf-8")
-    head, tail = text.split(BEGIN)[0], text.split(END)[1]
-    PAGE.write_text(f"{head}{BEGIN}\n" + "\n\n".join(tables) + f"\n{END}{tail}", encoding="utf-8")
+    put("familiarity", "\n\n".join(tables))
 
 
 if __name__ == "__main__":
