@@ -11,12 +11,11 @@ import numpy as np
 
 from labelfree_core.analysis.masks import mask, otsu_threshold
 from labelfree_core.analysis.segmentation import is_labelled, renumbered
+from labelfree_core.analysis.waists import WAIST_UM, cut_at_waists
 from labelfree_core.analysis.within import check_region, keep_inside
 from labelfree_core.errors import ImageError
 
 MIN_VOXELS = 8
-# How much a waist has to stand out, and how far the distance to the border is smoothed, in um.
-WAIST_UM, SMOOTHING_UM = 0.75, 0.6
 # Patches with less inside than this share of the largest are rims, where most patches are.
 RIM_SHARE = 0.05
 
@@ -105,11 +104,10 @@ def label(
 
     if method not in ("connected", "watershed"):
         raise ValueError(f"Objects are found by 'connected' or 'watershed', not {method!r}.")
-    labels = connected(inside, connectivity=1).astype(np.int32)
+    labels = _without_specks(connected(inside, connectivity=1).astype(np.int32), min_voxels)
     if method == "watershed":
-        labels = _watershed(inside, voxel_size_um or (1.0,) * inside.ndim, waist_um)
-    sizes = np.bincount(labels.ravel())
-    labels = np.where(sizes[labels] >= min_voxels, labels, 0)
+        parts = cut_at_waists(labels, voxel_size_um or (1.0,) * inside.ndim, waist_um)
+        labels = _without_specks(parts, min_voxels)
     return relabel_sequential(labels)[0].astype(np.int32)
 
 
@@ -249,23 +247,8 @@ def _row(
     )
 
 
-def _watershed(inside: np.ndarray, size_um: tuple[float, ...], waist_um: float) -> np.ndarray:
-    """Cut a mask at its waists: seeds are the tops of the distance to the background that stand out."""
-    from scipy import ndimage
-    from skimage.morphology import reconstruction
-    from skimage.segmentation import watershed
-
-    depth = ndimage.distance_transform_edt(inside, sampling=size_um)
-    depth = ndimage.gaussian_filter(depth, [SMOOTHING_UM / s for s in size_um])
-    tops = inside & (depth - reconstruction(depth - waist_um, depth) >= 0.999 * waist_um)
-    whole, count = ndimage.label(inside)
-    # An object too flat to stand out is one, from its deepest place.
-    flat = np.setdiff1d(np.arange(1, count + 1), whole[tops])
-    deepest = ndimage.maximum_position(depth, whole, flat) if flat.size else []
-    for place in deepest:
-        tops[place] = True
-    seeds, _ = ndimage.label(tops, structure=np.ones((3,) * inside.ndim))
-    return watershed(-depth, seeds, mask=inside).astype(np.int32)
+def _without_specks(labels: np.ndarray, min_voxels: int) -> np.ndarray:
+    return np.where(np.bincount(labels.ravel())[labels] >= min_voxels, labels, 0)
 
 
 def _without_rims(labels: np.ndarray) -> np.ndarray:
