@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -96,36 +97,50 @@ def _counted(work: Session, compared: Compared, method: str) -> Counted:
         key = cached.pair_key(work, channel, compared.prediction)
         observed = cached.stack(image, channel).voxels
     light = cached.transmitted(work, compared.prediction)
-    key = (*key, method, f"{compared.threshold}", f"{compared.observed_threshold}")
-    return _count(key, method, compared, observed, light)
+    thresholds = f"{compared.threshold}", f"{compared.observed_threshold}"
+    return _count(key, method, thresholds, compared, observed, light)
 
 
 @st.cache_resource(show_spinner="Counting …", scope="session", max_entries=8)
 def _count(
     key: tuple[str, ...],
     method: str,
+    thresholds: tuple[str, str],
     _compared: Compared,
     _observed: np.ndarray | None,
     _light: np.ndarray,
 ) -> Counted:
     made, pair = _compared.prediction, _compared.pair
     size = made.voxel_size_um
-    region = None if pair is None else pair.region
-    find = partial(
-        find_objects, method=method, min_voxels=least_voxels(size), voxel_size_um=size, region=region
-    )
     if pair is None or _observed is None:
-        labels = find(made.voxels, threshold=_compared.threshold)
+        labels = _finder(made, method)(made.voxels, threshold=_compared.threshold)
         rows = table(labels, voxel_size_um=size, channels={"predicted": made.voxels, "transmitted": _light})
         return Counted(rows, outlines(labels, rows))
-    labels = find(pair.predicted, threshold=_compared.threshold)
-    if is_labelled(_observed) and _observed.shape == pair.observed.shape:
-        truth = find(_observed)
-    else:
-        truth = find(pair.observed, threshold=_compared.observed_threshold)
+    labels = _finder(made, method, pair.region)(pair.predicted, threshold=_compared.threshold)
+    truth = _stained(key, method, thresholds[1], _compared, _observed)
     images = {"predicted": pair.predicted, "observed": pair.observed, "transmitted": _light}
     rows, _ = paired_table(truth, labels, voxel_size_um=size, channels=images)
     return Counted(rows, outlines(labels, rows, truth))
+
+
+# Beside the table itself, because the stain's objects stay when the threshold of the prediction moves.
+@st.cache_resource(show_spinner=False, scope="session", max_entries=2)
+def _stained(
+    key: tuple[str, ...], method: str, threshold: str, _compared: Compared, _observed: np.ndarray
+) -> np.ndarray:
+    pair = _compared.pair
+    assert pair is not None
+    find = _finder(_compared.prediction, method, pair.region)
+    if is_labelled(_observed) and _observed.shape == pair.observed.shape:
+        return find(_observed)
+    return find(pair.observed, threshold=_compared.observed_threshold)
+
+
+def _finder(made: Prediction, method: str, region: np.ndarray | None = None) -> Callable[..., np.ndarray]:
+    size = made.voxel_size_um
+    return partial(
+        find_objects, method=method, min_voxels=least_voxels(size), voxel_size_um=size, region=region
+    )
 
 
 def _sentence(rows: tuple[ObjectRow, ...]) -> str:
