@@ -3,10 +3,14 @@ Frees what a closed tab leaves behind.
 
 Streamlit keeps the session of a tab that is gone for the case that it comes back, and drops it for good only
 when the next visitor goes: on a quiet server that may be never. So one thread looks who is still connected.
+
+The same thread collects garbage. Streamlit would do so after every run of every part of a page, a tenth of a
+second each time in which no page of anybody is drawn; its setting ``runner.postScriptGC`` is off for that.
 """
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 import weakref
@@ -35,10 +39,12 @@ class Watch:
     def __init__(self) -> None:
         self._guests: dict[str, Guest] = {}
         self._lock = threading.Lock()
+        self._drawn = False
         threading.Thread(target=self._look, name="labelfree-leaving", daemon=True).start()
 
     def add(self, number: str, work: Session) -> None:
         """Look after one session."""
+        self._drawn = True
         with self._lock:
             known = self._guests.get(number)
             if known is None or known.work() is not work:
@@ -59,10 +65,17 @@ class Watch:
                 if work is not None:
                     work.close()
 
+    def tidy(self) -> None:
+        """Collect garbage, if a page was drawn since the last time."""
+        if self._drawn:
+            self._drawn = False
+            gc.collect()
+
     def _look(self) -> None:
         while True:
             time.sleep(LOOK_EVERY_S)
             self.look_once(float(config.get_option("server.disconnectedSessionTTL")))
+            self.tidy()
 
 
 @st.cache_resource(show_spinner=False)

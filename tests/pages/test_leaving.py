@@ -8,6 +8,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from pages.components import adding, leaving, opening
@@ -99,6 +100,29 @@ def test_the_watch_keeps_no_session_alive(connections: Connections) -> None:
     connections.numbers.clear()
     watch.look_once(60)
     assert not watch._guests
+
+
+def test_garbage_is_collected_after_somebody_looked_at_a_page(connections: Connections) -> None:
+    watch, ann, ring = leaving.Watch(), Session(), Ring()
+    gone = weakref.ref(ring)
+    gc.disable()  # so that nothing else collects it
+    try:
+        del ring
+        watch.tidy()
+        assert gone() is not None  # nobody looked at anything
+        watch.add("ann", ann)
+        watch.tidy()
+        assert gone() is None
+    finally:
+        gc.enable()
+    assert not st.get_option("runner.postScriptGC")
+
+
+class Ring:
+    """What only a garbage collector frees."""
+
+    def __init__(self) -> None:
+        self.itself = self
 
 
 def test_who_comes_back_too_late_begins_anew(open_app: Open) -> None:
