@@ -117,6 +117,19 @@ def test_the_threshold_of_the_page_and_of_the_viewer_are_one(browser, address):
     page.context.close()
 
 
+def test_what_is_still_to_be_said_is_said_while_the_pointer_leaves(browser, address):
+    slow = "const now = setTimeout; window.setTimeout = (f, ms) => now(f, ms === 400 ? 1e9 : ms);"
+    page = open_tab(browser, address, script=slow)
+    before = seen(page, "z")
+    focus(page)
+    page.keyboard.press("ArrowRight")
+    until(page, f"v.s.z === {before + 1}")
+    assert page.evaluate(f"{HOST}.reportWaits")
+    page.mouse.move(2, 2)
+    page.get_by_text(f"z={before + 1} ").wait_for()
+    page.context.close()
+
+
 def test_a_score_beside_counts_is_not_dark_and_one_click_gives_one_scale(browser, address):
     page = open_tab(browser, f"{address}/masks")
     page.locator(".lfv .modes input[value='swipe']").check(force=True)

@@ -14,6 +14,8 @@ function createViewer(host) {
   v.observer.observe(v.controls.stage);
   v.outsideClick = (event) => noticeLeaving(v, event);
   for (const kind of LEAVING_EVENTS) window.addEventListener(kind, v.outsideClick, { capture: true });
+  v.outsideMove = (event) => noticeTravelling(v, event);
+  window.addEventListener("pointermove", v.outsideMove, { passive: true });
   return v;
 }
 
@@ -78,6 +80,7 @@ function destroy(v) {
   v.observer.disconnect();
   window.removeEventListener("wheel", v.outsideWheel, { capture: true });
   for (const kind of LEAVING_EVENTS) window.removeEventListener(kind, v.outsideClick, { capture: true });
+  window.removeEventListener("pointermove", v.outsideMove);
   closeVolume(v);
   v.volumes = null;
   v.bitmaps.clear();

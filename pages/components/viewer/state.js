@@ -2,6 +2,7 @@
 
 const LEAVING_MS = 1500;
 const REPORT_AFTER_MS = 400;
+const REPORT_SOON_MS = 40;
 const MODE_LABELS = {
   side: "Side by side",
   blink: "Blink",
@@ -155,10 +156,12 @@ function reportOf(v) {
 function scheduleReport(v, wait = REPORT_AFTER_MS) {
   clearTimeout(v.reportTimer);
   v.reportTimer = setTimeout(() => sendReport(v), wait);
+  v.reportWaits = wait === REPORT_AFTER_MS;
 }
 
 function sendReport(v) {
   clearTimeout(v.reportTimer);
+  v.reportWaits = false;
   if (!v.s || v.s.playing || v.dragging) return;
   const text = JSON.stringify(reportOf(v));
   if (text === v.reported) return;
@@ -175,6 +178,12 @@ function noticeLeaving(v, event) {
   if (path.includes(v.root) || !path.some((part) => part.matches?.("a[href], button"))) return;
   v.leftAt = performance.now();
   if (v.s) scheduleReport(v, LEAVING_MS);
+}
+
+// A pointer on its way out may be on its way to the menu. A report that crosses such a click would cost the person
+// the new page, so what is still to be said is said while the pointer travels.
+function noticeTravelling(v, event) {
+  if (v.reportWaits && !event.composedPath().includes(v.root)) scheduleReport(v, REPORT_SOON_MS);
 }
 
 const leaving = (v) => performance.now() - (v.leftAt ?? -Infinity) < LEAVING_MS;
