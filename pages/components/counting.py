@@ -112,28 +112,33 @@ def _count(
 ) -> Counted:
     made, pair = _compared.prediction, _compared.pair
     size = made.voxel_size_um
+    predicted = partial(_objects, (*key, method), "predicted", thresholds[0])
     if pair is None or _observed is None:
-        labels = _finder(made, method)(made.voxels, threshold=_compared.threshold)
+        labels = predicted(made.voxels, _compared.threshold, _finder(made, method))
         rows = table(labels, voxel_size_um=size, channels={"predicted": made.voxels, "transmitted": _light})
         return Counted(rows, outlines(labels, rows))
-    labels = _finder(made, method, pair.region)(pair.predicted, threshold=_compared.threshold)
-    truth = _stained(key, method, thresholds[1], _compared, _observed)
+    find = _finder(made, method, pair.region)
+    labels = predicted(pair.predicted, _compared.threshold, find)
+    stain, at = pair.observed, _compared.observed_threshold
+    if is_labelled(_observed) and _observed.shape == stain.shape:
+        stain, at = _observed, None
+    truth = _objects((*key, method), "observed", thresholds[1], stain, at, find)
     images = {"predicted": pair.predicted, "observed": pair.observed, "transmitted": _light}
     rows, _ = paired_table(truth, labels, voxel_size_um=size, channels=images)
     return Counted(rows, outlines(labels, rows, truth))
 
 
-# Beside the table itself, because the stain's objects stay when the threshold of the prediction moves.
+# Beside the table itself, because one image's objects stay when the threshold of the other moves.
 @st.cache_resource(show_spinner=False, scope="session", max_entries=2)
-def _stained(
-    key: tuple[str, ...], method: str, threshold: str, _compared: Compared, _observed: np.ndarray
+def _objects(
+    key: tuple[str, ...],
+    which: str,
+    threshold: str,
+    _voxels: np.ndarray,
+    _threshold: float | None,
+    _find: Callable[..., np.ndarray],
 ) -> np.ndarray:
-    pair = _compared.pair
-    assert pair is not None
-    find = _finder(_compared.prediction, method, pair.region)
-    if is_labelled(_observed) and _observed.shape == pair.observed.shape:
-        return find(_observed)
-    return find(pair.observed, threshold=_compared.observed_threshold)
+    return _find(_voxels, threshold=_threshold)
 
 
 def _finder(made: Prediction, method: str, region: np.ndarray | None = None) -> Callable[..., np.ndarray]:
