@@ -71,6 +71,12 @@ def _add_numbers(parser: argparse.ArgumentParser) -> None:
         help="share of patches of scrambled or pure noise, to stay dark",
     )
     parser.add_argument(
+        "--transfer",
+        type=float,
+        default=0.0,
+        help="share of patches seen through another transfer function, as at another focus",
+    )
+    parser.add_argument(
         "--share", type=float, nargs="+", default=(), metavar="S", help="share of the patches from each table"
     )
     parser.add_argument(
@@ -194,7 +200,10 @@ def _settings(arguments: argparse.Namespace, loss: str, cards: int) -> FitSettin
         report_every=arguments.report_every,
         loss=loss,
         augmentation=Augmentation(
-            patch_px=arguments.patch, inverted=arguments.inverted, nothing=arguments.nothing
+            patch_px=arguments.patch,
+            inverted=arguments.inverted,
+            nothing=arguments.nothing,
+            transfer=arguments.transfer,
         ),
         shares=tuple(arguments.share),
         importance=tuple(arguments.importance),

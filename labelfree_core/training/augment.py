@@ -15,6 +15,8 @@ from labelfree_core.training.sampling import Pool
 
 _FOREGROUND = 0.5
 _BLUR_REACH_PX = 4
+# Another transfer function: how uneven, its turn at the highest frequency in radians, how far it reaches.
+_UNEVEN, _MOST_TURNED, _EDGE_PX = 0.4, 8.0, 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,8 @@ class Augmentation:
     plane that are drawn around something stained; ``depth`` largest zoom of the step between planes;
     ``fading`` spread of a change of contrast from the lowest to the highest plane; ``curve`` largest
     exponent by which bright and dark are stretched; ``nothing`` share of patches that are scrambled or
-    pure noise, whose target is empty.
+    pure noise, whose target is empty; ``transfer`` share of patches seen through another transfer function
+    (see :func:`transferred`).
     """
 
     patch_px: int = 144
@@ -45,6 +48,7 @@ class Augmentation:
     fading: float = 0.3
     curve: float = 1.3
     nothing: float = 0.06
+    transfer: float = 0.0
 
 
 def draw(
@@ -150,6 +154,8 @@ def _sampled(parts: list[np.ndarray], at: tuple[Tensor, Tensor]) -> list[Tensor]
 
 def _other_microscope(image: Tensor, augmentation: Augmentation, rng: np.random.Generator) -> Tensor:
     side = image.shape[-1]
+    if augmentation.transfer and rng.random() < augmentation.transfer:
+        image = transferred(image, rng)
     if augmentation.blur_px and rng.random() < 0.3:
         softer = blurred(image, rng.uniform(0.3, 1) * augmentation.blur_px, _BLUR_REACH_PX)
         image = softer if rng.random() < 0.6 else image + 0.7 * (image - softer)
@@ -168,3 +174,37 @@ def _other_microscope(image: Tensor, augmentation: Augmentation, rng: np.random.
         noise = rng.normal(size=image.shape).astype(np.float32)
         image = image + torch.from_numpy(noise) * float(rng.uniform(0, augmentation.noise))
     return image
+
+
+def transferred(image: Tensor, rng: np.random.Generator) -> Tensor:
+    """
+    Return an image as another objective at another focus might have shown it.
+
+    Every spatial frequency is made stronger or weaker by a smooth random curve, and half of the time fine
+    detail changes its sign, as it does through focus; the spread of the patch stays.
+
+    Parameters
+    ----------
+    image : float tensor, shape (..., Y, X)
+        Planes are changed alike.
+    rng : numpy Generator
+    """
+    edge = min(_EDGE_PX, min(image.shape[-2:]) - 1)
+    height, width = (size + 2 * edge for size in image.shape[-2:])
+    y, x = torch.fft.fftfreq(height)[:, None], torch.fft.rfftfreq(width)[None]
+    squared = 4 * (y * y + x * x)  # 1 at the highest frequency along an axis
+    radius = squared.sqrt().clamp(max=1.0)
+    curve = sum(
+        float(_UNEVEN * rng.normal() / order) * (torch.cos(torch.pi * order * radius) - 1)
+        for order in (1, 2, 3)
+    )
+    gain = torch.exp(torch.as_tensor(curve))
+    if rng.random() < 0.5:
+        gain = gain * torch.cos(float(rng.uniform(0, _MOST_TURNED)) * squared)
+    flat = image.reshape(-1, 1, *image.shape[-2:])
+    wide = F.pad(flat, (edge,) * 4, mode="reflect")
+    mean = wide.mean((-2, -1), keepdim=True)
+    seen = torch.fft.irfft2(torch.fft.rfft2(wide - mean) * gain, s=(height, width))
+    inner = seen[..., edge:-edge, edge:-edge]
+    inner = inner * (flat.std() / (inner.std() + 1e-3)) + mean
+    return inner.reshape(image.shape)

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from labelfree_core.errors import ModelError
-from labelfree_core.training.augment import Augmentation, draw
+from labelfree_core.training.augment import Augmentation, draw, transferred
 from labelfree_core.training.losses import segmentation_loss, stain_loss
 from labelfree_core.training.nothing import nothing_like, scrambled
 from labelfree_core.training.pairs import Pair
@@ -107,3 +107,29 @@ def test_importance_weighs_structures(loss: object) -> None:
         return float(loss(worse, target, known, weights) - loss(predicted, target, known, weights))
 
     assert cost([1.0, 4.0]) > 2 * cost([1.0, 1.0])
+
+
+@pytest.mark.parametrize("shape", [(1, 96, 96), (1, 4, 96, 96)])
+def test_another_transfer_function_changes_detail_and_neither_mean_nor_spread(shape: tuple[int, ...]) -> None:
+    image = torch.randn(shape, generator=torch.Generator().manual_seed(0)) + 3
+    found = [transferred(image, np.random.default_rng(seed)) for seed in range(8)]
+    assert torch.equal(found[0], transferred(image, np.random.default_rng(0)))
+    for one in found:
+        assert one.shape == image.shape
+        assert float(one.mean()) == pytest.approx(3, abs=0.05)
+        assert float(one.std()) == pytest.approx(float(image.std()), rel=0.02)
+        assert float((one - image).std()) > 0.05
+    likeness = [float(torch.corrcoef(torch.stack([one.flatten(), image.flatten()]))[0, 1]) for one in found]
+    assert min(likeness) < 0.7  # where fine detail turned
+    assert max(likeness) > 0.9
+
+
+def test_planes_are_seen_through_one_transfer_function() -> None:
+    plane = torch.randn((1, 1, 96, 96), generator=torch.Generator().manual_seed(0))
+    found = transferred(plane.expand(1, 4, 96, 96).contiguous(), np.random.default_rng(3))
+    torch.testing.assert_close(found[:, :1].expand_as(found), found)
+
+
+def test_a_field_of_one_brightness_stays_so() -> None:
+    flat = torch.full((1, 16, 16), 2.0)
+    torch.testing.assert_close(transferred(flat, np.random.default_rng(0)), flat)
