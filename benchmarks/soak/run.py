@@ -248,7 +248,7 @@ def sizes(process: psutil.Process, folder: Path) -> dict[str, float]:
             workers += child.memory_info().rss
         except psutil.Error:
             continue
-    rooms = [path for path in (folder / "work").iterdir() if not path.name.startswith("labelfree-room-")]
+    rooms = [path for path in (folder / "work").iterdir() if path.name.startswith("labelfree-visit-")]
     return {
         "server": round(process.memory_info().rss / 2**20, 1),
         "worker": round(workers / 2**20, 1),

@@ -21,9 +21,9 @@ from labelfree_core.inference.handover import Ask
 from labelfree_core.inference.jobs import Job, JobState
 from labelfree_core.inference.options import PredictOptions
 from labelfree_core.inference.queueing import Book
-from labelfree_core.inference.room import make_room
 from labelfree_core.inference.workerprocess import WorkerProcess
 from labelfree_core.models.store import ModelEntry
+from labelfree_core.scratch import own_folder
 from labelfree_core.settings import Settings
 
 __all__ = ["JobState", "PredictionService"]
@@ -59,7 +59,7 @@ class PredictionService:
 
     def __init__(self, settings: Settings | None = None) -> None:
         self._settings = settings or Settings.read()
-        self._room = make_room()
+        self._room = own_folder("room")
         self._lock = threading.Condition()
         self._book = Book(self._settings)
         self._left: deque[str] = deque()

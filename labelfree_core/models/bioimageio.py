@@ -10,7 +10,8 @@ from __future__ import annotations
 import hashlib
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,8 +25,10 @@ from labelfree_core.models.card import ModelCard
 from labelfree_core.models.cardfile import parse_card
 from labelfree_core.models.containers import Kind, checked_members, identify, read_member, refusal
 from labelfree_core.models.entries import model_id
+from labelfree_core.models.files import reason
 from labelfree_core.models.fnet_checkpoint import Layout, describe, find_layout, load_tensors
 from labelfree_core.models.weights import LARGEST_WEIGHTS_BYTES, State, checked_state, read_weights
+from labelfree_core.scratch import prefix
 
 DESCRIPTIONS = ("rdf.yaml", "bioimageio.yaml")
 CARD_KEY = "labelfree"
@@ -72,9 +75,7 @@ def read_package(path: str | Path, *, name: str | None = None) -> tuple[ModelCar
             "Download the package again."
         )
     own = _own_card(rdf, name)
-    with tempfile.TemporaryDirectory(prefix="labelfree-package-") as folder:
-        file = Path(folder) / "weights"
-        file.write_bytes(content)
+    with _scratch(content, name) as file:
         kind = identify(file)
         if kind is Kind.SAFETENSORS:
             layout = Layout(dict(read_weights(file)[0].items()), "safetensors", {})
@@ -87,6 +88,21 @@ def read_package(path: str | Path, *, name: str | None = None) -> tuple[ModelCar
             tensors = {key: value for key, value in layout.state.items() if isinstance(value, Tensor)}
             card, state = own, checked_state(tensors, skeleton(own), name=name)
     return replace(card, id=model_id(name, hashlib.sha256(content).hexdigest()), sha256=""), state
+
+
+@contextmanager
+def _scratch(content: bytes, name: str) -> Iterator[Path]:
+    """Put the weights into a file of their own for as long as they are read."""
+    with ExitStack() as stack:
+        try:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix=prefix("package")))
+            file = Path(folder) / "weights"
+            file.write_bytes(content)
+        except OSError as problem:
+            raise ModelError(
+                f"{name} can't be unpacked ({reason(problem)}). Free some disk space and add it again."
+            ) from problem
+        yield file
 
 
 def _read_description(place: Path, name: str) -> Table:

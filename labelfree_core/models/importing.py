@@ -5,13 +5,13 @@ from __future__ import annotations
 import atexit
 import functools
 import shutil
-import tempfile
 from pathlib import Path
 
 from labelfree_core.errors import ModelError
 from labelfree_core.models.containers import Kind, identify
 from labelfree_core.models.entries import ModelEntry, exists, user_folder
 from labelfree_core.models.store import save_model
+from labelfree_core.scratch import own_folder
 
 OPTIONS_NAME = "train_options.json"
 
@@ -109,12 +109,6 @@ def _file_and_options(path: Path, train_options: str | Path | None) -> tuple[Pat
 
 @functools.cache
 def _scratch() -> Path:
-    try:
-        folder = Path(tempfile.mkdtemp(prefix="labelfree-models-"))
-    except OSError as problem:
-        raise ModelError(
-            f"No temporary folder can be written ({problem.strerror}), and an imported model needs one. "
-            "Free some space, or set the environment variable TMPDIR."
-        ) from problem
+    folder = own_folder("models")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 import uuid
 import weakref
 from concurrent.futures import Future
@@ -17,6 +16,7 @@ from labelfree_core.images.proposal import Proposal
 from labelfree_core.images.reading import ImageFile
 from labelfree_core.images.stack import ImageStack
 from labelfree_core.inference.prediction import Prediction
+from labelfree_core.scratch import own_folder
 from pages.components import room
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ class Session:
     """Everything one person has opened, asked for and got; ``path`` is a folder of their own."""
 
     owner: str = field(default_factory=lambda: uuid.uuid4().hex)
-    path: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="labelfree-")))
+    path: Path = field(default_factory=lambda: own_folder("visit"))
     image: Opened | None = None
     predictions: dict[ResultKey, Prediction] = field(default_factory=dict)
     arrived: list[Prediction | Spread] = field(default_factory=list)
