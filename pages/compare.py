@@ -33,7 +33,7 @@ try:
     pair = cached.pair(work, channel, prediction)
     found = cached.scored(work, channel, prediction)
 except LabelFreeError as problem:
-    st.error(str(problem))
+    st.error(words.plain(str(problem)))
     st.stop()
 
 key, name = cached.pair_key(work, channel, prediction), downloads.stem(prediction)

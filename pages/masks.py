@@ -47,7 +47,7 @@ key = cached.pair_key(work, channel, prediction)
 try:
     pair = cached.pair(work, channel, prediction)
 except LabelFreeError as problem:
-    st.error(str(problem))
+    st.error(words.plain(str(problem)))
     st.stop()
 masking.follow_viewer("|".join(key), "|".join((*key, "mate")))
 left, right = st.columns(2, gap="large")

@@ -35,12 +35,12 @@ if pressed:
     try:
         running.start(work, chosen)
     except LabelFreeError as problem:
-        st.error(str(problem))
+        st.error(words.plain(str(problem)))
 if work.jobs:
     running.panel(work)
 for key, sentence in work.problems.items():
     if key.image == image.key:
-        st.error(f"{key.model}: {sentence}")
+        st.error(words.plain(f"{key.model}: {sentence}"))
 
 results = work.results()
 if not results:
@@ -56,7 +56,7 @@ try:
     view = viewer(shown, key="predict-view", height_px=height, state=links.wanted_view(work))
     links.state(next(reversed(results)), view)
 except LabelFreeError as problem:
-    st.error(str(problem))
+    st.error(words.plain(str(problem)))
 
 for prediction in reversed(results.values()):
     with st.container(border=True):

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.components import found, gallery, layout, links
+from pages.components import found, gallery, layout, links, words
 
 work = layout.page(
     "start",
@@ -14,7 +14,7 @@ work = layout.page(
 links.state()
 
 if work.open_problem:
-    st.error(work.open_problem)
+    st.error(words.plain(work.open_problem))
 
 if work.image is not None:
     with st.container(border=True):

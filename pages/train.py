@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.components import layout, training, training_pairs, training_run
+from pages.components import layout, training, training_pairs, training_run, words
 
 work = layout.page(
     "train",
@@ -20,7 +20,7 @@ with st.expander("Pairs and model", expanded=state is None) if state is not None
     training_pairs.add(work)
     draft = training.draft(work)
     if draft.problem:
-        st.error(draft.problem)
+        st.error(words.plain(draft.problem))
     training_pairs.show(work)
     if draft.pairs:
         training_pairs.split_note(draft)

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from labelfree_core.errors import LabelFreeError
-from pages.components import cached, cards, layout, links, running, second, showing, trusting, unsure
+from pages.components import cached, cards, layout, links, running, second, showing, trusting, unsure, words
 
 work = layout.page(
     "trust",
@@ -39,7 +39,7 @@ try:
     look = unsure.look_of(work, entry)
     found = trusting.report(work, entry, look, second.opinion_of(work, entry))
 except LabelFreeError as problem:
-    st.error(str(problem))
+    st.error(words.plain(str(problem)))
     st.stop()
 
 trusting.verdict(found)

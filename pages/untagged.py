@@ -4,7 +4,7 @@ import streamlit as st
 
 from labelfree_core.errors import LabelFreeError
 from labelfree_core.images import samples
-from pages.components import batching, cached, cards, downloads, layout
+from pages.components import batching, cached, cards, downloads, layout, words
 
 work = layout.page(
     "untagged",
@@ -56,7 +56,7 @@ else:
 try:
     batching.show_sheet(work)
 except LabelFreeError as problem:
-    st.error(str(problem))
+    st.error(words.plain(str(problem)))
 if any(item.prediction is not None for item in work.batch):
     with st.container(horizontal=True):
         downloads.button(

@@ -7,9 +7,10 @@ from pathlib import Path
 import streamlit as st
 
 from labelfree_core.errors import LabelFreeError
+from labelfree_core.images.text import file_name
 from labelfree_core.models.importing import import_model
 from labelfree_core.settings import Settings
-from pages.components import cached, opening
+from pages.components import cached, opening, words
 from pages.components.session import Session
 
 KINDS = ["p", "pt", "pth", "safetensors", "zip"]
@@ -40,7 +41,7 @@ def form(work: Session) -> None:
         )
         sent = st.form_submit_button("Add", type="primary")
     if work.add_note:
-        st.success(work.add_note)
+        st.success(words.plain(work.add_note))
         work.add_note = ""
     if not sent:
         return
@@ -60,7 +61,9 @@ def form(work: Session) -> None:
                 folder=None if keep else work.path / "models",
             )
     except LabelFreeError as problem:
-        st.error(str(problem))
+        # The stored file has a name without meaning for the person.
+        said = str(problem).replace(stored[0].name, file_name(weights.name)) if stored else str(problem)
+        st.error(words.plain(said))
         return
     finally:
         for path in stored:

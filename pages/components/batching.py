@@ -197,7 +197,8 @@ def show_sheet(work: Session) -> None:
         row = shown[first : first + CELL_COLUMNS]
         for number, (column, tile) in enumerate(zip(st.columns(CELL_COLUMNS), row, strict=False), first):
             with column, st.container(key=f"framed-sheet-{number}"):
-                st.image(tile.picture, tile.caption, width="stretch", alt=f"Predicted, {tile.caption}")
+                caption = words.plain(tile.caption)
+                st.image(tile.picture, caption, width="stretch", alt=f"Predicted, {tile.caption}")
     scale = "each between its own 0.02 and 99.8 percentiles: compare shapes, not brightness"
     if showing.is_score(made):
         scale = "each from 0 to 1 of its score"

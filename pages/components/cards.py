@@ -96,7 +96,7 @@ def summary(entry: ModelEntry) -> None:
     kind = "z-stacks" if card.ndim == 3 else "single planes"
     st.caption(f"from {words.plain(card.modality)}, {kind} · `{card.id}`")
     if entry.problem:
-        st.error(entry.problem)
+        st.error(words.plain(entry.problem))
     scores = [score for score in card.scores if score.metric in METRICS][:2]
     for column, score in zip(st.columns(2), scores, strict=False):
         between = _counted(score, "unseen")
@@ -116,7 +116,7 @@ def whole(entry: ModelEntry) -> None:
     card = entry.card
     st.markdown(f"**{words.plain(card.title)}** · `{card.id}`")
     if entry.problem:
-        st.error(entry.problem)
+        st.error(words.plain(entry.problem))
     if card.simulated:
         st.markdown(":gray-badge[trained mostly on simulated images]")
     rows = {
@@ -146,7 +146,8 @@ def whole(entry: ModelEntry) -> None:
 
 
 def _list(rows: dict[str, str]) -> None:
-    st.markdown("\n".join(f"- **{name}:** {words.plain(text)}" for name, text in rows.items() if text))
+    lines = (f"- **{words.plain(name)}:** {words.plain(text)}" for name, text in rows.items() if text)
+    st.markdown("\n".join(lines))
 
 
 def _invented(card: ModelCard) -> None:

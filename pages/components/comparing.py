@@ -61,7 +61,7 @@ def seen_in_training(work: Session, entry: ModelEntry | None) -> None:
     use = training_use_of(entry, cached.stack(image, image.transmitted))
     sentence = training_sentence(use)
     if use in ("trained", "part"):
-        st.warning(sentence, icon=":material/school:")
+        st.warning(words.plain(sentence), icon=":material/school:")
     elif sentence:
         st.caption(sentence)
 

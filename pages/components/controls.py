@@ -114,7 +114,7 @@ def estimate(work: Session, chosen: list[ModelEntry]) -> None:
     try:
         found = _told(work, missing)
     except LabelFreeError as problem:
-        st.error(str(problem))
+        st.error(words.plain(str(problem)))
         return
     if len(found) < len(missing):
         _wait(work, missing)

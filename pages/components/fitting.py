@@ -36,7 +36,7 @@ def section(work: Session, channel: int, prediction: Prediction, pair: Pair) -> 
     try:
         stain, found = _fitted(key, observed, prediction, pair)
     except LabelFreeError as problem:
-        st.error(str(problem))
+        st.error(words.plain(str(problem)))
         return
     names = ("Gain", "Offset", "Pearson r")
     for column, name, value in zip(

@@ -40,7 +40,7 @@ def show(work: Session) -> None:
         try:
             words.show_findings(cached.findings(image), cached.finding_pictures(image))
         except LabelFreeError as problem:
-            st.error(str(problem))
+            st.error(words.plain(str(problem)))
 
 
 def _channels(work: Session, image: Opened) -> None:
@@ -67,7 +67,7 @@ def _channel(work: Session, image: Opened, number: int) -> None:
         picture = cached.channel_picture(image.digest, image.axes, number, image)
         st.image(picture, width="stretch", alt=f"Channel {number}")
     except LabelFreeError as problem:
-        st.error(str(problem))
+        st.error(words.plain(str(problem)))
     stain = image.stains[number] if number < len(image.stains) else ""
     now = INPUT if number == image.transmitted else stain or NOTHING
     options = list(

@@ -130,10 +130,10 @@ def open_image_line(work: Session) -> None:
     size = image.voxel_size_um
     order = "" if size is None else f" ({' × '.join('zyx'[-len(size) :])})"
     parts = [
-        f"**{image.file.name}**",
+        f"**{words.plain(image.file.name)}**",
         extent(image.sizes),
         "voxel size not known" if size is None else f"voxels of {words.micrometres(size)}{order}",
-        f"input: {image.channel_label(image.transmitted)}",
+        f"input: {words.plain(image.channel_label(image.transmitted))}",
     ]
     simulated = " :orange-badge[:material/science: simulated]" if image.file.simulated else ""
     st.caption(" · ".join(parts) + simulated)
@@ -177,7 +177,7 @@ def need_prediction(work: Session, what: str) -> None:
         st.stop()
     for key, sentence in work.problems.items():
         if work.image is not None and key.image == work.image.key:
-            st.error(f"{key.model}: {sentence}")
+            st.error(words.plain(f"{key.model}: {sentence}"))
     empty("Nothing is predicted yet", what, "predict", "Go to Predict")
 
 

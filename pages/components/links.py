@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import urlencode
 
 import streamlit as st
 
 from labelfree_core.errors import LabelFreeError
-from pages.components import opening, session
+from pages.components import opening, session, words
 from pages.components.session import Session
 from pages.components.viewer_state import MODES, ViewState
 
@@ -51,10 +52,11 @@ def follow() -> None:
     try:
         opening.open_sample(work, sample)
     except LabelFreeError as problem:
-        st.error(str(problem))
+        st.error(words.plain(str(problem)))
         return
     work.linked_model = query.get("model", "")
-    work.linked_z = int(query["z"]) if query.get("z", "").isdigit() else None
+    # A digit is more than 0 to 9 to Python's isdigit(), and a number can be too long to be read.
+    work.linked_z = int(query["z"]) if re.fullmatch("[0-9]{1,6}", query.get("z", "")) else None
     work.linked_view = query.get("view", "")
 
 

@@ -38,7 +38,7 @@ def start_linked(work: Session) -> None:
     try:
         start(work, entries)
     except LabelFreeError as problem:
-        st.error(str(problem))
+        st.error(words.plain(str(problem)))
 
 
 def options(work: Session, grid: str = "") -> PredictOptions:
@@ -100,7 +100,7 @@ def cancel(work: Session, model: str, job: str) -> None:
     try:
         cached.service().cancel(job, work.owner)
     except LabelFreeError as problem:
-        st.error(str(problem))
+        st.error(words.plain(str(problem)))
         return
-    st.toast(f"{model} was cancelled.")
+    st.toast(f"{words.plain(model)} was cancelled.")
     st.rerun()

@@ -93,7 +93,7 @@ def _offer(work: Session, entry: ModelEntry, other: ModelEntry) -> None:
     for each in missing:
         problem = work.problems.get(work.result_key(each.card.id))
         if problem:
-            st.error(f"{each.card.id}: {problem}")
+            st.error(words.plain(f"{each.card.id}: {problem}"))
     st.caption(
         f"`{other.card.id}` predicts {words.plain(other.card.structure)} too. Where two models disagree, at "
         "least one of them is wrong."
@@ -103,7 +103,7 @@ def _offer(work: Session, entry: ModelEntry, other: ModelEntry) -> None:
         try:
             running.start(work, missing)
         except LabelFreeError as problem:
-            st.error(str(problem))
+            st.error(words.plain(str(problem)))
         else:
             st.rerun()
 

@@ -53,7 +53,7 @@ def choose_result(work: Session, key: str) -> Prediction:
         names,
         default=names[0],
         required=True,
-        format_func=lambda model: f"{found[model].structure} ({model})",
+        format_func=lambda model: words.plain(f"{found[model].structure} ({model})"),
         key=key,
         persist_state="session",
     )
@@ -106,7 +106,7 @@ def choose_region(work: Session, channel: int, key: str) -> None:
         options.index(now),
         lambda n: "the whole field" if n is None else f"inside {image.channel_label(n)}",
         key=f"{key}-{image.digest[:12]}-{channel}",
-        help=None if proposed is None else f"{proposed.reason}.",
+        help=None if proposed is None else words.plain(f"{proposed.reason}."),
     )
     if picked != now:
         work.choose_region(channel, picked)

@@ -55,9 +55,8 @@ def voxel_size(work: Session, image: Opened) -> None:
         _offer(work, image)
     if len(size) < len(names):
         lacking = "the distance between planes" if guessed is not None else "the voxel size"
-        st.warning(
-            f"Predicting needs {lacking}. It is in the microscope's settings, or in the methods section."
-        )
+        where = "It is in the microscope's settings, or in the methods section."
+        st.warning(words.plain(f"Predicting needs {lacking}. {where}"))
 
 
 def _known(work: Session, image: Opened, names: str) -> Sizes:

@@ -156,7 +156,7 @@ def plan(work: Session) -> Plan:
             help="You can stop earlier, or add more afterwards.",
             key="train-minutes",
         )
-    chosen = Plan(known.get(start), str(structure or "structure"), name, float(minutes))
+    chosen = Plan(known.get(start), str(structure or "").strip() or "structure", name, float(minutes))
     _known_before(draft(work), chosen)
     return chosen
 
@@ -171,8 +171,8 @@ def _known_before(mine: Draft, chosen: Plan) -> None:
             continue
         if _seen(pair.opened.key, chosen.start.card.sha256, chosen.start, pair):
             st.warning(
-                f"{chosen.start.card.id} has learnt from {words.plain(pair.opened.file.name)} already, so a "
-                "score on it flatters. Keep a field for the score that is new to the model."
+                f"{words.plain(chosen.start.card.id)} has learnt from {words.plain(pair.opened.file.name)} "
+                "already, so a score on it flatters. Keep a field for the score that is new to the model."
             )
 
 

@@ -141,7 +141,7 @@ def _picture(column: object, opened: Opened, channel: int | None, title: str) ->
         try:
             picture = cached.channel_picture(opened.digest, opened.axes, channel, opened)
         except LabelFreeError as problem:
-            st.error(str(problem))
+            st.error(words.plain(str(problem)))
         else:
             st.image(picture, width="stretch", alt=f"{title} of {opened.file.name}")
 
@@ -204,7 +204,7 @@ def _found(pair: DraftPair, key: str) -> None:
         moved = training.shift(pair)
         found = cached.findings(pair.opened)
     except LabelFreeError as problem:
-        st.error(str(problem))
+        st.error(words.plain(str(problem)))
         return
     size = pair.opened.voxel_size_um
     lying = judge(moved, None if size is None else size[-1])

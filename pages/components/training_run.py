@@ -134,7 +134,7 @@ def _ended(work: Session, state: TrainingState) -> None:
     service, mine = training.service(), training.draft(work)
     with st.container(border=True):
         if state.state == "failed":
-            st.error(state.problem)
+            st.error(words.plain(state.problem))
         else:
             st.subheader("Your model is ready", anchor=False)
             _scores(state.scores)
@@ -152,7 +152,7 @@ def _ended(work: Session, state: TrainingState) -> None:
                 service.forget(work.owner)
                 st.rerun()
         if mine.kept:
-            st.success(f"Kept as {mine.kept}. It is in the list of models from now on.")
+            st.success(f"Kept as {words.plain(mine.kept)}. It is in the list of models from now on.")
             st.page_link("pages/predict.py", label="Predict with it", icon=":material/auto_awesome:")
         _curves(state)
         _pictures(work)

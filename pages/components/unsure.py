@@ -51,7 +51,7 @@ def controls(work: Session, entry: ModelEntry) -> None:
         _progress(work, entry)
         return
     if look is not None and look.problem:
-        st.error(look.problem)
+        st.error(words.plain(look.problem))
     seen = "" if look is None else look.extent
     if seen == "full":
         return

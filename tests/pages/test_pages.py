@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import subprocess
 import sys
@@ -96,6 +97,36 @@ def test_a_link_to_an_unknown_sample_is_refused_in_a_sentence(open_app: Open) ->
     app = open_app(sample="../../secret")
     assert not app.exception
     assert "There is no sample" in app.error[0].value
+
+
+@pytest.mark.parametrize(
+    ("z", "plane"),
+    [("7", 7), ("²", None), ("-1", None), ("9" * 5000, None), ("1e3", None), ("", None), ("٣", None)],
+)
+def test_a_link_with_a_strange_plane_opens_its_sample(open_app: Open, z: str, plane: int | None) -> None:
+    app = open_app(sample="cells", z=z, view="<b>", model="../x")
+    assert not app.exception
+    assert app.session_state["work"].linked_z == plane
+
+
+def test_a_link_is_shown_as_text(open_app: Open) -> None:
+    app = open_app(sample="![x](http://127.0.0.1:9/leak.png)")
+    assert "\\!\\[x\\]\\(http\\://" in app.error[0].value
+
+
+def test_whatever_is_said_in_a_box_is_escaped() -> None:
+    """Sentences have names of files and models in them: only words of our own act as Markdown."""
+    boxes = {"error", "warning", "info", "success", "toast"}
+    for path in [ROOT / "app.py", *(ROOT / "pages").rglob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            called = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+            if called and node.func.attr in boxes and ast.unparse(node.func.value) == "st":
+                said = node.args[0]
+                parts = said.values if isinstance(said, ast.JoinedStr) else [said]
+                for part in parts:
+                    inner = part.value if isinstance(part, ast.FormattedValue) else part
+                    ours = isinstance(inner, ast.Constant) or ast.unparse(inner).startswith("words.")
+                    assert ours, f"{path.name}:{node.lineno}: {ast.unparse(said)}"
 
 
 def test_a_failed_download_is_a_sentence_and_never_blocks(
