@@ -62,8 +62,7 @@ for prediction in reversed(results.values()):
     with st.container(border=True):
         st.markdown(f"**{words.plain(prediction.structure)}**{showing.badge(prediction)}")
         showing.notes(prediction, image)
-        channel = showing.observed_channel(work, prediction)
-        downloads.prediction_row(work, prediction, None if channel is None else cached.stack(image, channel))
+        downloads.prediction_row(work, prediction, showing.observed_stack(work, prediction))
 with st.container(horizontal=True):
     st.page_link("pages/compare.py", label="Compare with the observed stain", icon=":material/compare:")
     st.page_link("pages/trust.py", label="See how far to trust it", icon=":material/verified_user:")

@@ -6,6 +6,7 @@ import csv
 import io
 import zipfile
 
+import numpy as np
 import streamlit as st
 
 from labelfree_core.analysis.display import picture
@@ -16,7 +17,7 @@ from labelfree_core.models.store import ModelEntry
 from labelfree_core.reports.recipe import recipe, to_json
 from labelfree_core.reports.sheet import Tile, contact_sheet
 from pages.components import cached, cards, downloads, gallery, opening, room, running, showing, words
-from pages.components.session import BatchItem, Session
+from pages.components.session import BatchItem, Opened, Session
 
 # Fewer than the queue allows one person, so that a single prediction still gets through beside a batch.
 IN_FLIGHT = 2
@@ -74,9 +75,23 @@ def _add(work: Session, item: BatchItem, open_it: object) -> None:
                 f"{item.name}: no channel has the name or the look of transmitted light. Open it on the "
                 "Start page, say which channel it is, and add it again; the choice is remembered."
             )
+        else:  # a file that ends too early is found out here and not while others are predicted
+            picture_of(item.opened)
     except LabelFreeError as problem:
-        item.problem = str(problem)
+        item.opened, item.problem = None, str(problem)
     work.batch.append(item)
+
+
+def picture_of(opened: Opened) -> np.ndarray:
+    """
+    Return a small picture of what goes into the network.
+
+    Raises
+    ------
+    ImageError
+        If the file is damaged there.
+    """
+    return cached.channel_picture(opened.digest, opened.axes, opened.transmitted or 0, opened)
 
 
 def start(work: Session, entry: ModelEntry) -> None:
@@ -162,9 +177,7 @@ def _show_item(work: Session, item: BatchItem, number: int) -> None:
     opened = item.opened
     assert opened is not None
     with st.container(key=f"batch-item-{number}"):
-        channel = opened.transmitted or 0
-        picture_ = cached.channel_picture(opened.digest, opened.axes, channel, opened)
-        st.image(picture_, width="stretch", alt=f"{item.name}, transmitted light")
+        st.image(picture_of(opened), width="stretch", alt=f"{item.name}, transmitted light")
         name = words.plain(item.name)
         if item.job:
             st.progress(item.fraction, text=f"{name}: {item.fraction:.0%}")

@@ -121,7 +121,10 @@ def _colour(work: Session, image: Opened) -> None:
     choices = [-1, *range(min(3, image.sizes["S"]))]
     labels = {-1: "luminance (all colours)", 0: "red", 1: "green", 2: "blue"}
     at = choices.index(image.transmitted) if image.transmitted in choices else 0
-    st.image(cached.channel_picture(image.digest, image.axes, choices[at], image), width=360)
+    try:
+        st.image(cached.channel_picture(image.digest, image.axes, choices[at], image), width=360)
+    except LabelFreeError as problem:
+        st.error(words.plain(str(problem)))
     chosen = st.segmented_control(
         "This is a colour image. Predict from", choices, default=choices[at], format_func=labels.__getitem__
     )

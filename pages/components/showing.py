@@ -7,6 +7,8 @@ import streamlit as st
 
 from labelfree_core.analysis.alignment import Pair
 from labelfree_core.analysis.display import Limits, limits, own_limits
+from labelfree_core.errors import ImageError
+from labelfree_core.images.stack import ImageStack
 from labelfree_core.inference.prediction import Prediction
 from labelfree_core.reports.figures import coloured, with_scale_bar
 from pages.components import cached, words
@@ -38,6 +40,17 @@ def observed_channel(work: Session, prediction: Prediction) -> int | None:
             if _letters(stain) == _letters(words_for_it):
                 return channel
     return None
+
+
+def observed_stack(work: Session, prediction: Prediction) -> ImageStack | None:
+    """Return the stain of the predicted structure; None where there is none, or it is damaged in the file."""
+    image, channel = work.image, observed_channel(work, prediction)
+    if image is None or channel is None:
+        return None
+    try:
+        return cached.stack(image, channel)
+    except ImageError:
+        return None
 
 
 def choose_result(work: Session, key: str) -> Prediction:
