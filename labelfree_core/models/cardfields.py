@@ -15,6 +15,9 @@ ARCHITECTURES = ("fnet", "compact")
 # What training did with an image, from the least to the most it saw of it.
 USES = ("held-out", "part", "trained")
 MODEL_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,79}")
+# Names stand in lists and on buttons; the rest is a page of text.
+_LONGEST_NAME, _LONGEST_TEXT = 300, 20_000
+_LARGEST_COUNT = 10**9
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -26,26 +29,48 @@ class Place:
 
     def refuse(self, value: object, needed: str) -> ModelError:
         """Say what was found and what is needed."""
-        return ModelError(
-            f"{self.file}: '{self.key}' is {str(value)[:80]!r}; it has to be {needed}. Mend the card."
-        )
+        try:
+            found = str(value)[:80]
+        except ValueError:  # Python writes no whole number of thousands of digits
+            found = "a number without end"
+        return ModelError(f"{self.file}: '{self.key}' is {found!r}; it has to be {needed}. Mend the card.")
 
 
 def _text(value: object, place: Place) -> str:
-    if not isinstance(value, str):
-        raise place.refuse(value, "text in quotes")
+    if not isinstance(value, str) or len(value) > _LONGEST_TEXT:
+        raise place.refuse(value, f"text in quotes, of at most {_LONGEST_TEXT} characters")
     return value
 
 
+def _title(value: object, place: Place) -> str:
+    text = _text(value, place)
+    if len(text) > _LONGEST_NAME:
+        raise place.refuse(value, f"text of at most {_LONGEST_NAME} characters")
+    return text
+
+
+def _name(value: object, place: Place) -> str:
+    text = _title(value, place)
+    if not text.strip():
+        raise place.refuse(value, "a word")
+    return text
+
+
 def _number(value: object, place: Place) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise place.refuse(value, "a finite number")
-    return float(value)
+    try:
+        number = float(value)
+    except OverflowError:  # a whole number of hundreds of digits
+        number = math.inf
+    if not math.isfinite(number):
+        raise place.refuse(value, "a finite number")
+    return number
 
 
 def _whole(value: object, place: Place) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise place.refuse(value, "a whole number")
+    if isinstance(value, bool) or not isinstance(value, int) or abs(value) > _LARGEST_COUNT:
+        raise place.refuse(value, f"a whole number of at most {_LARGEST_COUNT}")
     return value
 
 
@@ -114,7 +139,9 @@ def _score(table: dict[str, object], place: Place) -> Score:
 
 
 READERS: dict[str, Callable[[object, Place], object]] = {
-    **dict.fromkeys(("id", "title", "structure", "modality", "architecture"), _text),
+    **dict.fromkeys(("structure", "modality"), _name),
+    "title": _title,
+    **dict.fromkeys(("id", "architecture"), _text),
     **dict.fromkeys(("sha256", "training", "licence", "citation", "units"), _text),
     **dict.fromkeys(("steps", "limits"), _texts),
     **dict.fromkeys(("voxel_size_um", "zoom"), _sizes),

@@ -78,6 +78,12 @@ def test_any_text_and_number_survives(text, number):
         ("ndim = 3", "ndim = 3\nlimits = " + "[" * 5000, "is not valid TOML"),
         ("[network]", "[[network]]", r"a table, \[network\]"),
         ('["One.", ', "[1, ", "text in quotes"),
+        ('modality = "bright-field"', 'modality = " "', "'modality' is ' '; it has to be a word"),
+        ('structure = "DNA"', f'structure = "{"D" * 301}"', "text of at most 300 characters"),
+        ('["One.", ', f'["{"a" * 20_001}", ', "of at most 20000 characters"),
+        ("n = 6\n", f"n = 1{'0' * 400}\n", "a whole number of at most"),
+        ("n = 6\n", f"n = 0x{'f' * 5000}\n", "'a number without end'; it has to be a whole number"),
+        ("median = 0.6", f"median = 1{'0' * 400}", "a finite number"),
     ],
 )
 def test_a_wrong_card_is_a_sentence(find, put, sentence):
