@@ -15,6 +15,8 @@ LABELFREE_QUEUE             32              predictions waiting or running for e
 LABELFREE_RESULTS           8               finished results that wait for one person, oldest go first
 LABELFREE_RESULTS_MIB       2000            their memory together; the newest is always kept
 LABELFREE_SESSION_MIB       4096            memory of one person's open image and results together
+LABELFREE_CACHE_MIB         2048            memory of what one person's pages have worked out from these
+LABELFREE_ALL_CACHES_MIB    4096            the same for everyone together, with the channels that were read
 LABELFREE_MAX_MVOXELS       1000            largest image in millions of voxels
 LABELFREE_UPLOADS_MIB       8192            files one person may have stored at once, together
 LABELFREE_MODEL_UPLOADS     true            whether a person may add a model file
@@ -53,6 +55,8 @@ class Settings:
     results: int = 8
     results_mib: float = 2000.0
     session_mib: float = 4096.0
+    cache_mib: float = 2048.0
+    all_caches_mib: float = 4096.0
     max_mvoxels: float = 1000.0
     uploads_mib: float = 8192.0
     model_uploads: bool = True
@@ -75,6 +79,8 @@ class Settings:
             "results",
             "results_mib",
             "session_mib",
+            "cache_mib",
+            "all_caches_mib",
             "max_mvoxels",
             "uploads_mib",
             "trainings",
@@ -113,6 +119,8 @@ class Settings:
             results=int(_number(source, "RESULTS", given.results)),
             results_mib=_number(source, "RESULTS_MIB", given.results_mib),
             session_mib=_number(source, "SESSION_MIB", given.session_mib),
+            cache_mib=_number(source, "CACHE_MIB", given.cache_mib),
+            all_caches_mib=_number(source, "ALL_CACHES_MIB", given.all_caches_mib),
             max_mvoxels=_number(source, "MAX_MVOXELS", given.max_mvoxels),
             uploads_mib=_number(source, "UPLOADS_MIB", given.uploads_mib),
             keep_models=_yes(source, "KEEP_MODELS", default=given.keep_models),

@@ -32,7 +32,7 @@ from labelfree_core.inference.service import PredictionService
 from labelfree_core.models.store import ModelEntry, list_models
 from labelfree_core.reports.doctor import pictures
 from labelfree_core.reports.sheet import Tile
-from pages.components import room
+from pages.components.keeping import kept
 from pages.components.session import Opened, Session
 
 # As a microscopist merges them, and apart for the colour-blind.
@@ -114,13 +114,13 @@ def _split(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     return both[top : top + tall, start : start + wide]
 
 
-@st.cache_resource(show_spinner=False, scope="session", max_entries=64)
+@kept()
 def channel_picture(digest: str, axes: str, channel: int, _opened: Opened) -> np.ndarray:
     """Return the thumbnail of one channel: maximum projection, white at the 99th percentile."""
     return thumbnail(_opened.file, channel, size_px=320)
 
 
-@st.cache_resource(show_spinner=False, scope="session", max_entries=room.CHANNELS)
+@kept(image=True)
 def _read(key: str, channel: int, _opened: Opened) -> ImageStack:
     return _opened.read(channel)
 
@@ -130,7 +130,7 @@ def stack(opened: Opened, channel: int) -> ImageStack:
     return _read(opened.reading_key, channel, opened)
 
 
-@st.cache_resource(show_spinner="Looking at the image …", scope="session", max_entries=8)
+@kept("Looking at the image …")
 def _findings(key: str, modality: str, _stack: ImageStack) -> tuple[Finding, ...]:
     return health.examine(_stack, expected=modality)
 
@@ -142,7 +142,7 @@ def findings(opened: Opened) -> tuple[Finding, ...]:
     return _findings(opened.key, opened.modality, stack(opened, opened.transmitted))
 
 
-@st.cache_resource(show_spinner=False, scope="session", max_entries=4)
+@kept()
 def _finding_pictures(key: str, _stack: ImageStack, _found: tuple[Finding, ...]) -> dict[str, Tile]:
     return pictures(_stack, _found)
 
@@ -211,7 +211,7 @@ def pair_key(work: Session, channel: int, prediction: Prediction) -> tuple[str, 
     return result_id(work, prediction), f"{work.image.reading_key}|{channel}|{work.region_of(channel)}"
 
 
-@st.cache_resource(show_spinner=False, scope="session", max_entries=4)
+@kept()
 def _pair(
     result: str,
     observed: str,
@@ -231,7 +231,7 @@ def pair(work: Session, channel: int, prediction: Prediction) -> Pair:
     return _pair(*pair_key(work, channel, prediction), stack(image, channel), prediction, region)
 
 
-@st.cache_resource(show_spinner="Comparing …", scope="session", max_entries=16)
+@kept("Comparing …")
 def _scores(result: str, observed: str, _pair: Pair) -> Scores:
     return scores(
         _pair.observed, _pair.predicted, region=_pair.region, noise_ceiling=_pair.ceiling, units=_pair.units
@@ -243,7 +243,7 @@ def scored(work: Session, channel: int, prediction: Prediction) -> Scores:
     return _scores(*pair_key(work, channel, prediction), pair(work, channel, prediction))
 
 
-@st.cache_resource(show_spinner=False, scope="session", max_entries=4)
+@kept()
 def _on_grid(key: str, shape: tuple[int, ...], _signal: ImageStack, _prediction: ImageStack) -> np.ndarray:
     return align_grids(_signal, _prediction)[0].voxels
 

@@ -22,6 +22,7 @@ from labelfree_core.reports.gif import animate, captioned
 from labelfree_core.reports.panels import Bar, Panel, side_by_side
 from labelfree_core.reports.plots import Axis, Curve, Heat, Plot
 from pages.components import cached, downloads, saving, showing, words
+from pages.components.keeping import kept
 from pages.components.session import Session
 
 SCATTER_BINS, CURVE_BINS = 96, 80
@@ -132,7 +133,7 @@ def how(
             st.markdown("\n".join(f"- {words.plain(note)}" for note in pair.notes))
 
 
-@st.cache_resource(show_spinner=False, scope="session", max_entries=8)
+@kept()
 def gif(key: tuple[str, str], shared: bool, _pair: Pair, _prediction: Prediction) -> bytes:
     """Make the two-frame GIF, 2 s a frame, with captions and a scale bar."""
     shown = zip(
@@ -204,7 +205,7 @@ def _inside_outside(pair: Pair) -> Plot:
     )
 
 
-@st.cache_resource(show_spinner=False, scope="session", max_entries=8)
+@kept()
 def _differences(key: tuple[str, str], shared: bool, _pair: Pair, _prediction: Prediction) -> Differences:
     if shared:
         return differences(_pair.observed, _pair.predicted, region=_pair.region)

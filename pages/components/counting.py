@@ -19,6 +19,7 @@ from labelfree_core.analysis.outlines import outlines
 from labelfree_core.analysis.segmentation import is_labelled
 from labelfree_core.inference.prediction import Prediction
 from pages.components import cached, downloads, words
+from pages.components.keeping import kept
 from pages.components.session import Session
 from pages.components.viewer import Layer, ViewState, viewer
 
@@ -101,7 +102,7 @@ def _counted(work: Session, compared: Compared, method: str) -> Counted:
     return _count(key, method, thresholds, compared, observed, light)
 
 
-@st.cache_resource(show_spinner="Counting …", scope="session", max_entries=8)
+@kept("Counting …")
 def _count(
     key: tuple[str, ...],
     method: str,

@@ -14,6 +14,7 @@ from labelfree_core.errors import LabelFreeError
 from labelfree_core.images.stack import ImageStack
 from labelfree_core.inference.prediction import Prediction
 from pages.components import cached, showing, words
+from pages.components.keeping import kept
 from pages.components.session import Session
 from pages.components.viewer import Layer, viewer
 
@@ -58,7 +59,7 @@ def section(work: Session, channel: int, prediction: Prediction, pair: Pair) -> 
     viewer(layers, key="counts-view", height_px=showing.height_px(stain.shape, 2))
 
 
-@st.cache_resource(show_spinner="Fitting …", scope="session", max_entries=2)
+@kept("Fitting …")
 def _fitted(
     key: tuple[str, str], _observed: ImageStack, _prediction: Prediction, _pair: Pair
 ) -> tuple[np.ndarray, Match]:

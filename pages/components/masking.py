@@ -17,6 +17,7 @@ from labelfree_core.reports import panels as figure_panels
 from labelfree_core.reports.figures import AGREE, EXTRA, MISSED, overlay
 from labelfree_core.reports.plots import Axis, Bars, Curve, Plot
 from pages.components import plotting, saving, session, showing, words
+from pages.components.keeping import kept
 from pages.components.viewer import ViewState, moved, viewer
 
 BINS = 160
@@ -30,7 +31,7 @@ LEGEND = tuple(
 )
 
 
-@st.cache_resource(show_spinner=False, scope="session", max_entries=16)
+@kept()
 def _summary(key: str, _voxels: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
     """Otsu's threshold, and the histogram between the limits somebody could want."""
     low, high = (float(v) for v in np.percentile(_voxels, (0.01, 99.99)))

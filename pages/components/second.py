@@ -18,6 +18,7 @@ from labelfree_core.inference.prediction import Prediction
 from labelfree_core.models.store import ModelEntry
 from labelfree_core.reports.figures import coloured
 from pages.components import cached, running, showing, words
+from pages.components.keeping import kept
 from pages.components.session import Session
 
 # Less than one standard deviation is no disagreement to make bright.
@@ -42,7 +43,7 @@ def _widget(entry: ModelEntry) -> str:
     return f"second-{entry.card.id}"
 
 
-@st.cache_resource(show_spinner="Comparing two models …", scope="session", max_entries=2)
+@kept("Comparing two models …")
 def _compared(first: str, second: str, kin: str, _first: Prediction, _second: Prediction) -> Opinion:
     return compare_opinions(_first, _second, kin=kin)
 

@@ -18,6 +18,7 @@ from labelfree_core.images.stack import ImageStack
 from labelfree_core.inference.prediction import Prediction
 from labelfree_core.scratch import own_folder
 from pages.components import room
+from pages.components.shelves import Shelf
 
 if TYPE_CHECKING:
     from labelfree_core.analysis.spread import Spread
@@ -189,6 +190,8 @@ class Session:
     regions: dict[str, int | None] = field(default_factory=dict)
     queued: bool = False
     closed: bool = False
+    shelf: Shelf = field(default_factory=Shelf)
+    channels: Shelf = field(default_factory=lambda: Shelf(room.CHANNELS))
     farewell: list[weakref.finalize] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -200,6 +203,8 @@ class Session:
         self.closed, self.image = True, None
         for held in (self.predictions, self.jobs, self.batch, self.fetches, self.looks, self.arrived):
             held.clear()
+        self.shelf.clear()
+        self.channels.clear()
         for last in self.farewell:
             last()
 
@@ -241,6 +246,7 @@ class Session:
     def show(self, opened: Opened) -> None:
         """Make this the open image, and let the oldest results go where memory is short."""
         self.image = opened
+        self.channels.clear()
         room.make(self)
 
     def choose_region(self, channel: int, region: int | None) -> None:

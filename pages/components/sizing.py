@@ -8,6 +8,7 @@ from labelfree_core.errors import LabelFreeError
 from labelfree_core.images.sizeguess import SizeEstimate, estimate_from
 from labelfree_core.images.voxelsize import plausible
 from pages.components import cached, opening, words
+from pages.components.keeping import kept
 from pages.components.session import Opened, Session
 
 Sizes = tuple[float | None, ...]
@@ -100,7 +101,7 @@ def _offer(work: Session, image: Opened) -> None:
             st.rerun()
 
 
-@st.cache_resource(show_spinner="Looking at the nuclei …", scope="session", max_entries=8)
+@kept("Looking at the nuclei …")
 def _estimate(key: str, channel: int, _image: Opened) -> SizeEstimate | None:
     painted = opening.SEGMENTATION in _image.stains[channel]
     return estimate_from(cached.stack(_image, channel), painted=painted)

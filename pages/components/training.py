@@ -16,6 +16,7 @@ from labelfree_core.training.service import TrainingService
 from labelfree_core.training.task import GivenPair, TrainingTask
 from pages.components import cached, cards, words
 from pages.components.found import STRUCTURES
+from pages.components.keeping import kept
 from pages.components.opening import OF_SEGMENTATION, OTHER_STAIN, SEGMENTATION
 from pages.components.session import Opened, Session
 
@@ -108,7 +109,7 @@ def service() -> TrainingService:
     return TrainingService()
 
 
-@st.cache_resource(show_spinner="Laying target and image over each other …", scope="session", max_entries=64)
+@kept("Laying target and image over each other …")
 def _shift(key: str, _pair: DraftPair) -> Shift:
     from labelfree_core.training.registration import find_shift  # scipy: only when a pair is there
 
@@ -176,7 +177,7 @@ def _known_before(mine: Draft, chosen: Plan) -> None:
             )
 
 
-@st.cache_resource(show_spinner=False, scope="session", max_entries=64)
+@kept()
 def _seen(key: str, model: str, _entry: ModelEntry, _pair: DraftPair) -> bool:
     assert _pair.opened.transmitted is not None
     return training_use_of(_entry, _pair.opened.read(_pair.opened.transmitted)) in ("trained", "part")

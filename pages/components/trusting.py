@@ -14,6 +14,7 @@ from labelfree_core.inference.prediction import Prediction
 from labelfree_core.models.store import ModelEntry
 from labelfree_core.reports.figures import coloured
 from pages.components import cached, session, showing, words
+from pages.components.keeping import kept
 from pages.components.session import Look, Session
 from pages.components.viewer import Layer, ViewState, viewer
 
@@ -52,7 +53,7 @@ def choose_model(work: Session, entries: list[ModelEntry]) -> ModelEntry:
     return entries[names.index(picked or first)]
 
 
-@st.cache_resource(show_spinner="Looking at the image …", scope="session", max_entries=16)
+@kept("Looking at the image …")
 def _report(
     key: str, _entry: ModelEntry, _look: Look | None, _found: Prediction | None, _second: Opinion | None
 ) -> TrustReport:

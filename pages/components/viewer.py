@@ -17,6 +17,7 @@ from functools import partial
 import streamlit as st
 
 from pages.components import viewer_source
+from pages.components.keeping import kept
 from pages.components.viewer_data import (
     COLOUR_MAPS,
     Layer,
@@ -301,14 +302,14 @@ def _content(layer: Layer, steps: tuple[int, int, int]) -> str:
     )
 
 
-@st.cache_resource(scope="session", max_entries=24, show_spinner=False)
+@kept()
 def _packed(content: str, _layer: Layer, _steps: tuple[int, int, int]) -> PackedLayer:
     # Keyed by the content's digest alone: Streamlit would hash only a sample of a large array.
     limits, own = _windows(content, _layer)
     return pack_layer(replace(_layer, limits=limits, own_limits=own), _steps)
 
 
-@st.cache_resource(scope="session", max_entries=48, show_spinner=False)
+@kept()
 def _windows(content: str, _layer: Layer) -> tuple[Limits, Limits]:
     return window_of(_layer)
 
