@@ -22,6 +22,7 @@ LABELFREE_UPLOADS_MIB       8192            files one person may have stored at 
 LABELFREE_MODEL_UPLOADS     true            whether a person may add a model file
 LABELFREE_KEEP_MODELS       true            whether, on one's own computer, it may be kept for good
 LABELFREE_TRAININGS         1               trainings running at once for everyone together
+LABELFREE_TRAINING_MIB      (none)          memory of one training; if not set, that of a prediction
 LABELFREE_TRAINING_MINUTES  120             longest training of the page "Train your own"
 LABELFREE_IDLE_MINUTES      10              idle worker is stopped, unused results are deleted
 ==========================  ==============  ====================================================
@@ -62,6 +63,7 @@ class Settings:
     model_uploads: bool = True
     keep_models: bool = True
     trainings: int = 1
+    training_mib: int | None = None
     training_minutes: float = 120.0
     idle_minutes: float = 10.0
 
@@ -84,6 +86,7 @@ class Settings:
             "max_mvoxels",
             "uploads_mib",
             "trainings",
+            "training_mib",
             "training_minutes",
             "idle_minutes",
         ):
@@ -126,6 +129,7 @@ class Settings:
             keep_models=_yes(source, "KEEP_MODELS", default=given.keep_models),
             model_uploads=_yes(source, "MODEL_UPLOADS", default=given.model_uploads),
             trainings=int(_number(source, "TRAININGS", given.trainings)),
+            training_mib=_optional(source, "TRAINING_MIB"),
             training_minutes=_number(source, "TRAINING_MINUTES", given.training_minutes),
             idle_minutes=_number(source, "IDLE_MINUTES", given.idle_minutes),
         )

@@ -14,9 +14,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from labelfree_core.errors import ModelError
+from labelfree_core.inference.memory import budget
 from labelfree_core.models.cardfile import write_card
 from labelfree_core.models.entries import ModelEntry, read_entry
 from labelfree_core.settings import Settings
+from labelfree_core.training.ending import sentence
 from labelfree_core.training.task import (
     MOST_PAIRS,
     STOP,
@@ -34,10 +36,6 @@ from labelfree_core.training.task import (
 )
 
 _ROOT = Path(__file__).resolve().parents[2]
-_DIED = (
-    "The system stopped the training, most likely because memory ran out. Close other programs, or bring "
-    "fewer or smaller pairs, and start again."
-)
 
 
 @dataclass(slots=True)
@@ -46,6 +44,7 @@ class _Run:
 
     folder: Path
     process: subprocess.Popen[bytes]
+    allowed_bytes: int
 
     @property
     def alive(self) -> bool:
@@ -97,7 +96,12 @@ class TrainingService:
             self._check_room(owner)
             self.forget(owner)
             write_task(folder, task, pairs)
-            self._runs[owner] = _Run(folder, self._process(folder))
+            allowed = self._allowed_bytes()
+            try:
+                self._runs[owner] = _Run(folder, self._process(folder, allowed), allowed)
+            except OSError as problem:
+                shutil.rmtree(folder, ignore_errors=True)
+                raise _no_room(problem) from problem
 
     def more(self, owner: str, minutes: float) -> None:
         """
@@ -117,11 +121,15 @@ class TrainingService:
             state = read_state(run.folder)
             # What was stopped early is continued from the time it really took.
             longer = state.seconds / 60 + minutes
-            write_json(run.folder / TASK, {"start": task.start, "minutes": longer, "seed": task.seed})
-            (run.folder / STOP).unlink(missing_ok=True)
-            shutil.rmtree(run.folder / "model", ignore_errors=True)
-            write_state(run.folder, replace(state, state="starting", problem="", scores=()))
-            run.process = self._process(run.folder)
+            try:
+                write_json(run.folder / TASK, {"start": task.start, "minutes": longer, "seed": task.seed})
+                (run.folder / STOP).unlink(missing_ok=True)
+                write_state(run.folder, replace(state, state="starting", problem="", scores=()))
+                shutil.rmtree(run.folder / "model", ignore_errors=True)
+                run.allowed_bytes = self._allowed_bytes()
+                run.process = self._process(run.folder, run.allowed_bytes)
+            except OSError as problem:
+                raise _no_room(problem) from problem
 
     def state(self, owner: str) -> TrainingState | None:
         """Say where the training of a person stands; None where there is none."""
@@ -131,8 +139,10 @@ class TrainingService:
         alive = run.alive  # asked first: what it wrote last was written before it ended
         state = read_state(run.folder)
         if state.active and not alive:
-            state = replace(state, state="failed", problem=_DIED)
-            write_state(run.folder, state)
+            problem = sentence(run.process.returncode, run.allowed_bytes)
+            state = replace(state, state="failed", problem=problem)
+            with suppress(OSError):  # on a full disk it is worked out again at the next look
+                write_state(run.folder, state)
         return state
 
     def pictures(self, owner: str) -> Pictures | None:
@@ -141,9 +151,19 @@ class TrainingService:
         return None if run is None else read_pictures(run.folder)
 
     def stop(self, owner: str) -> None:
-        """End a training at its next report, and make a model of what it has learnt."""
+        """
+        End a training at its next report, and make a model of what it has learnt.
+
+        Raises
+        ------
+        ModelError
+            If there is none, or the disk is full.
+        """
         with self._lock:
-            (self._own(owner).folder / STOP).touch()
+            try:
+                (self._own(owner).folder / STOP).touch()
+            except OSError as problem:
+                raise _no_room(problem) from problem
 
     def model(self, owner: str) -> tuple[ModelEntry, Path] | None:
         """Return the finished model and its package, where there is one."""
@@ -206,20 +226,34 @@ class TrainingService:
                 f"{self.settings.max_mvoxels:.0f} million are allowed. Bring fewer, or crop them."
             )
 
-    def _process(self, folder: Path) -> subprocess.Popen[bytes]:
+    def _allowed_bytes(self) -> int:
+        """Memory of one training: its own limit, else that of a prediction."""
+        mib = self.settings.training_mib or self.settings.memory_mib
+        return budget(settings=replace(self.settings, memory_mib=mib))
+
+    def _process(self, folder: Path, allowed_bytes: int) -> subprocess.Popen[bytes]:
         folders = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
         environment = {**os.environ, **self.settings.environment(), "PYTHONPATH": os.pathsep.join(folders)}
+        # PyTorch makes a folder of its own where it is imported to train; it goes with the training.
+        environment["TORCHINDUCTOR_CACHE_DIR"] = str(folder / "torch")
         if self.settings.threads is not None:
             environment["OMP_NUM_THREADS"] = str(self.settings.threads)
         with (folder / "log.txt").open("ab") as log:
             return subprocess.Popen(
-                [sys.executable, "-m", "labelfree_core.training.trainer", str(folder)],
+                [sys.executable, "-m", "labelfree_core.training.trainer", str(folder), str(allowed_bytes)],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
                 env=environment,
                 start_new_session=os.name == "posix",
             )
+
+
+def _no_room(problem: OSError) -> ModelError:
+    return ModelError(
+        f"The computer can't go on with the training ({problem.strerror or 'disk error'}). Free some disk "
+        "space, then try again."
+    )
 
 
 def keep_model(entry: ModelEntry, folder: Path) -> ModelEntry:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -150,6 +151,7 @@ def write_task(folder: Path, task: TrainingTask, pairs: Sequence[GivenPair]) -> 
         write_json(folder / TASK, {"start": task.start, "minutes": task.minutes, "seed": task.seed})
         write_state(folder, TrainingState("starting"))
     except OSError as problem:
+        shutil.rmtree(folder, ignore_errors=True)
         raise ModelError(
             f"The computer can't keep the pairs for a training ({problem.strerror or 'disk error'}). Free "
             "some disk space, then start again."

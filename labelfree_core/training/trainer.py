@@ -1,8 +1,8 @@
 """
-The process that trains for the web page: ``python -m labelfree_core.training.trainer FOLDER``.
+The process that trains for the web page: ``python -m labelfree_core.training.trainer FOLDER BYTES``.
 
 It reads a task from its folder and writes there how it goes. It ends when its standard input closes, so
-that no training outlives the program that asked for it.
+that no training outlives the program that asked for it, and when it takes more memory than so many bytes.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from labelfree_core.models.store import load_network, save_model
 from labelfree_core.settings import Settings
 from labelfree_core.training.augment import Augmentation
 from labelfree_core.training.calibrate import write_own_familiarity
+from labelfree_core.training.ending import DISK_FULL, stay_within
 from labelfree_core.training.evaluate import held_out_r, run_network
 from labelfree_core.training.fit import FitProgress, FitSettings, TrainingStopped, fit
 from labelfree_core.training.pairs import Pair, Row, load_for_training, read_channel, read_table
@@ -58,8 +59,9 @@ _BATCH, _PATCH_PX = 4, 128
 _PUBLISHED_BATCH, _PUBLISHED_PATCH_PX = 2, 64
 
 
-def main(folder: Path) -> int:
+def main(folder: Path, allowed_bytes: int) -> int:
     """Train in *folder*; return 0 where a model came of it."""
+    stay_within(allowed_bytes)
     threading.Thread(target=_end_with_the_page, daemon=True).start()
     logging.basicConfig(level=os.environ.get("LABELFREE_LOG", "WARNING"), stream=sys.stderr)
     if hasattr(os, "nice"):
@@ -74,9 +76,8 @@ def main(folder: Path) -> int:
     except (MemoryError, OSError) as problem:
         _LOG.exception("training failed")
         what = getattr(problem, "strerror", None) or "out of memory"
-        return _fail(
-            folder, f"The computer could not go on ({what}). Bring fewer or smaller pairs, and start."
-        )
+        advice = "Free some disk space" if isinstance(problem, OSError) else "Bring fewer or smaller pairs"
+        return _fail(folder, f"The computer could not go on ({what}). {advice}, and start again.")
     except Exception:
         _LOG.exception("training failed")
         return _fail(folder, "The training failed because of an error in this software; its log says more.")
@@ -89,7 +90,10 @@ def _end_with_the_page() -> None:
 
 
 def _fail(folder: Path, problem: str) -> int:
-    write_state(folder, replace(read_state(folder), state="failed", problem=problem))
+    try:
+        write_state(folder, replace(read_state(folder), state="failed", problem=problem))
+    except OSError:  # there is no room for a word: the number has to say it
+        return DISK_FULL
     return 1
 
 
@@ -246,4 +250,4 @@ def _list_pairs(rows: Sequence[Row], folder: Path, entry: ModelEntry) -> None:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(Path(sys.argv[1])))
+    raise SystemExit(main(Path(sys.argv[1]), int(sys.argv[2])))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -33,10 +33,14 @@ def image_bytes(opened: Opened | None) -> int:
     """Memory that the open image takes at most: one time point of the channels that are kept."""
     if opened is None:
         return 0
+    channels = min(max(opened.sizes.get("C", 1), opened.sizes.get("S", 1)), CHANNELS)
+    return channels * channel_bytes(opened)
+
+
+def channel_bytes(opened: Opened) -> int:
+    """Memory of one channel of an image at one time point."""
     sizes = opened.sizes
-    channels = min(max(sizes.get("C", 1), sizes.get("S", 1)), CHANNELS)
-    plane = sizes.get("Y", 1) * sizes.get("X", 1)
-    return channels * sizes.get("Z", 1) * plane * opened.file.dtype.itemsize
+    return sizes.get("Z", 1) * sizes.get("Y", 1) * sizes.get("X", 1) * opened.file.dtype.itemsize
 
 
 def check(opened: Opened) -> None:
@@ -54,6 +58,24 @@ def check(opened: Opened) -> None:
             f"{opened.file.name} takes {size / MIB:.0f} MiB of memory, and one person is allowed "
             f"{allowed / MIB:g} MiB here. Crop it or save fewer planes, or use the command line on your own "
             "computer."
+        )
+
+
+def check_pairs(files: Sequence[Opened]) -> None:
+    """
+    See whether the pairs of a training leave any room; one channel of each file is read.
+
+    Raises
+    ------
+    ImageError
+        If together they take more memory than one person is allowed.
+    """
+    size = sum(channel_bytes(opened) for opened in files)
+    allowed = Settings.read().session_mib * MIB
+    if size > allowed:
+        raise ImageError(
+            f"The pairs take {size / MIB:.0f} MiB of memory together, and one person is allowed "
+            f"{allowed / MIB:g} MiB here. Bring fewer or smaller ones, or train on your own computer."
         )
 
 

@@ -14,7 +14,7 @@ from labelfree_core.models.store import ModelEntry
 from labelfree_core.training.newcard import UNITS, new_card
 from labelfree_core.training.service import TrainingService
 from labelfree_core.training.task import GivenPair, TrainingTask
-from pages.components import cached, cards, words
+from pages.components import cached, cards, room, words
 from pages.components.found import STRUCTURES
 from pages.components.keeping import kept
 from pages.components.opening import OF_SEGMENTATION, OTHER_STAIN, SEGMENTATION
@@ -236,6 +236,7 @@ def start_button(work: Session, chosen: Plan, *, busy: bool) -> None:
 
 
 def _start_training(work: Session, mine: Draft, chosen: Plan) -> None:
+    room.check_pairs([source for pair in mine.pairs for source in (pair.opened, pair.source)])
     pairs = [_given(pair, alone=len(mine.pairs) == 1) for pair in mine.pairs]
     start = None if chosen.start is None else chosen.start.card
     modality = mine.pairs[0].opened.modality

@@ -50,8 +50,11 @@ def _under_way(work: Session) -> None:
         bar.progress(min(max(state.fraction, 0.0), 1.0), text=_said(state))
         can_stop = state.state == "running" and bool(state.curve)
         if stop.button("Stop and keep", disabled=not can_stop, width="stretch", key="train-stop"):
-            service.stop(work.owner)
-            st.toast("It stops at the next report, and keeps what it has learnt.")
+            try:
+                service.stop(work.owner)
+                st.toast("It stops at the next report, and keeps what it has learnt.")
+            except LabelFreeError as problem:
+                st.error(words.plain(str(problem)))
         if cancel.button("Cancel", width="stretch", key="train-cancel"):
             service.forget(work.owner)
             st.rerun()

@@ -1,14 +1,13 @@
 """Disk full, a worker or a graphics processor that dies: what was made stays, and the person is told."""
 
 import os
-import resource
 import subprocess
 import sys
 import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +26,7 @@ from labelfree_core.settings import Settings
 
 Make = Callable[..., ModelEntry]
 Stack = Callable[..., ImageStack]
+Limit = Callable[[int], AbstractContextManager[None]]
 ROOT = Path(__file__).parents[3]
 OPTIONS = PredictOptions(device="cpu")
 CUDA_ERROR = "CUDA error: unspecified launch failure"
@@ -50,20 +50,9 @@ def wait(service: PredictionService, job: str) -> JobState:
     raise AssertionError(f"still {state.state}")
 
 
-@contextmanager
-def files_up_to(n_bytes: int) -> Iterator[None]:
-    """Let the system refuse to write more than so much into one file."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
 @posix
 def test_no_room_for_the_image_is_a_sentence_and_earlier_results_stay(
-    service: PredictionService, make_model: Make, make_stack: Stack
+    service: PredictionService, make_model: Make, make_stack: Stack, files_up_to: Limit
 ) -> None:
     entry = make_model()
     done = service.submit("ann", make_stack((4, 16, 16)), entry, OPTIONS)
@@ -255,7 +244,7 @@ def test_who_is_killed_in_the_middle_of_writing_leaves_the_file_as_it_was(
 
 
 @posix
-def test_a_full_disk_leaves_the_older_file_and_nothing_else(tmp_path: Path) -> None:
+def test_a_full_disk_leaves_the_older_file_and_nothing_else(tmp_path: Path, files_up_to: Limit) -> None:
     from labelfree_core.errors import ImageError
     from labelfree_core.images.writing import write_bytes
 

@@ -1,8 +1,10 @@
 """A training for the page: a process of its own, watched, stopped, continued, kept, gone with its person."""
 
+import sys
 import time
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +25,7 @@ from labelfree_core.training.service import TrainingService, keep_model
 from labelfree_core.training.task import GivenPair, TrainingTask
 
 Trainers = Callable[[], list[psutil.Process]]
+Limit = Callable[[int], AbstractContextManager[None]]
 PATIENCE_S = 120
 
 
@@ -188,3 +191,50 @@ def test_pairs_that_are_too_large_are_refused_before_anything_is_written(tmp_pat
         small.start("me", tmp_path / "run", task(pairs, 1), pairs)
     assert not (tmp_path / "run").exists()
     small.shutdown()
+
+
+def test_a_training_that_takes_too_much_memory_ends_with_a_sentence(
+    tmp_path: Path, trainers: Trainers
+) -> None:
+    small = TrainingService(Settings(threads=1, training_mib=64))
+    pairs = [pair(0), pair(1, "held-out")]
+    small.start("me", tmp_path / "run", task(pairs, 10), pairs)
+    state = wait(small, "me", lambda state: not state.active)
+    assert state.state == "failed"
+    assert "more than the 64 MiB of memory" in state.problem
+    assert trainers() == []
+    small.shutdown()
+
+
+def test_a_training_may_take_what_a_prediction_may() -> None:
+    sized = TrainingService(Settings(memory_mib=10))
+    assert sized._allowed_bytes() == 10 * 2**20
+    assert TrainingService(Settings(memory_mib=10, training_mib=20))._allowed_bytes() == 20 * 2**20
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a disk that is always full is a file of Linux")
+def test_a_full_disk_ends_a_training_with_a_sentence(
+    service: TrainingService, tmp_path: Path, trainers: Trainers
+) -> None:
+    pairs = [pair(0), pair(1, "held-out")]
+    service.start("me", tmp_path / "run", task(pairs, 10), pairs)
+    (tmp_path / "run" / "state.part").symlink_to("/dev/full")  # whatever it has to say
+    state = wait(service, "me", lambda state: not state.active)
+    assert state.state == "failed"
+    assert "disk of this computer is full" in state.problem
+    assert service.state("me") == state
+    with pytest.raises(ModelError, match="No space left on device"):
+        service.more("me", 1)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a disk that is always full is a file of Linux")
+def test_pairs_that_do_not_fit_on_the_disk_leave_nothing(
+    service: TrainingService, tmp_path: Path, files_up_to: Limit
+) -> None:
+    pairs = [pair(0), pair(1, "held-out")]
+    with files_up_to(10_000), pytest.raises(ModelError, match="Free some disk space"):
+        service.start("me", tmp_path / "run", task(pairs, 1), pairs)
+    assert list(tmp_path.iterdir()) == []
+    assert service.state("me") is None
+    service.start("me", tmp_path / "run", task(pairs, 1), pairs)
+    service.forget("me")
