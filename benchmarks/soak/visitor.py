@@ -93,6 +93,12 @@ class Visitor:
         button = await self._element("button", lambda element: element.button.label == label, label)
         await self.run(WidgetState(id=button.button.id, trigger_value=True))
 
+    async def tick(self, label: str) -> None:
+        """Tick the box with this label."""
+        box = await self._element("checkbox", lambda element: element.checkbox.label == label, label)
+        self._states[box.checkbox.id] = WidgetState(id=box.checkbox.id, bool_value=True)
+        await self.run()
+
     async def slide(self, share: float) -> float:
         """Move the first slider to this share of its range; return the seconds until all is drawn again."""
         slider = (await self._element("slider", lambda element: not element.slider.disabled, "slider")).slider
@@ -104,20 +110,20 @@ class Visitor:
         await self.run()
         return time.perf_counter() - begun
 
-    async def upload(self, path: Path) -> None:
-        """Give a file to the first uploader."""
+    async def upload(self, path: Path, name: str = "") -> None:
+        """Give a file to the first uploader, under another name where one is given."""
+        name = name or path.name
         uploader = (await self._element("file_uploader", lambda _: True, "uploader")).file_uploader
         ask = BackMsg()
         ask.file_urls_request.request_id = uuid.uuid4().hex
-        ask.file_urls_request.file_names.append(path.name)
+        ask.file_urls_request.file_names.append(name)
         ask.file_urls_request.session_id = self._session
         await self._socket.send(ask.SerializeToString())
         where = await asyncio.wait_for(self._urls.get(), 60)
-        await asyncio.to_thread(self._put, path, where.upload_url)
+        await asyncio.to_thread(self._put, path, name, where.upload_url)
         state = WidgetState(id=uploader.id)
-        info = UploadedFileInfo(
-            name=path.name, size=path.stat().st_size, file_id=where.file_id, file_urls=where
-        )
+        size = path.stat().st_size
+        info = UploadedFileInfo(name=name, size=size, file_id=where.file_id, file_urls=where)
         state.file_uploader_state_value.uploaded_file_info.append(info)
         self._states[uploader.id] = state
         await self.run()
@@ -135,11 +141,11 @@ class Visitor:
             self._finished.clear()
         await self._socket.send(message.SerializeToString())
         if not part:
-            await self._until(self._finished.is_set, 120, "the page to be drawn")
+            await self.until(self._finished.is_set, 120, "the page to be drawn")
 
     async def until_shown(self, text: str, seconds: float) -> None:
         """Wait until the page says this."""
-        await self._until(lambda: any(text in words for words in self.words()), seconds, repr(text))
+        await self.until(lambda: any(text in words for words in self.words()), seconds, repr(text))
 
     def words(self) -> Iterator[str]:
         """All text on the page."""
@@ -150,6 +156,8 @@ class Visitor:
                 words = getattr(inside, name, "")
                 if isinstance(words, str) and words and not words.startswith("<"):
                     yield words
+            yield from (picture.caption for picture in getattr(inside, "imgs", ()))
+            yield from (option.content for option in getattr(inside, "options", ()) if kind == "button_group")
 
     def complaints(self) -> list[str]:
         """Errors and tracebacks on the page."""
@@ -162,7 +170,8 @@ class Visitor:
                 found.append(element.alert.body)
         return found
 
-    async def _until(self, happened: Callable[[], bool], seconds: float, what: str) -> None:
+    async def until(self, happened: Callable[[], object], seconds: float, what: str) -> None:
+        """Wait until something is so; *what* is said where it does not happen."""
         give_up = time.monotonic() + seconds
         while not happened():
             if self._fault or time.monotonic() > give_up:
@@ -178,7 +187,7 @@ class Visitor:
             found.extend(each for _, each in shown if each.WhichOneof("type") == kind and fits(each))
             return bool(found)
 
-        await self._until(there, 60, f"the {what} on the page")
+        await self.until(there, 60, f"the {what} on the page")
         return found[0]
 
     async def _listen(self) -> None:
@@ -200,7 +209,8 @@ class Visitor:
                 self._stop_repeating()
         elif kind == "navigation":
             for page in message.navigation.app_pages:
-                self._pages[page.url_pathname or page.page_name] = page.page_script_hash
+                # The first page has no address of its own, and goes by its title.
+                self._pages[page.url_pathname or page.page_name.lower()] = page.page_script_hash
             self._page = message.navigation.page_script_hash
         elif kind == "delta" and message.delta.WhichOneof("type") == "new_element":
             self.shown[tuple(message.metadata.delta_path)] = message.delta.new_element
@@ -227,10 +237,10 @@ class Visitor:
         with urllib.request.urlopen(f"{self.address}/_stcore/health", timeout=30) as answer:
             return (answer.headers.get("Set-Cookie") or "").split(";")[0]
 
-    def _put(self, path: Path, where: str) -> None:
-        boundary = uuid.uuid4().hex
+    def _put(self, path: Path, name: str, where: str) -> None:
+        boundary, quoted = uuid.uuid4().hex, name.replace('"', "%22").replace("\n", "%0A")
         head = (
-            f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{path.name}"\r\n'
+            f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{quoted}"\r\n'
             "Content-Type: application/octet-stream\r\n\r\n"
         )
         body = head.encode() + path.read_bytes() + f"\r\n--{boundary}--\r\n".encode()

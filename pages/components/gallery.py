@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
@@ -15,6 +16,8 @@ from pages.components import cached, opening, words
 from pages.components.session import Session
 
 KINDS = ["tif", "tiff", "png", "jpg", "jpeg", "npy"]
+# Streamlit writes what arrives to the disk before any page can see it, and can't say why it failed.
+NEARLY_FULL_BYTES = 100_000_000
 
 
 def show_samples(work: Session) -> None:
@@ -53,6 +56,11 @@ def _alt(title: str, structures: tuple[str, ...]) -> str:
 
 def show_upload(work: Session) -> None:
     """Take an upload over into the session's folder, and let the copy in memory go."""
+    if shutil.disk_usage(work.path).free < NEARLY_FULL_BYTES:
+        st.warning(
+            "The disk of this server is nearly full, so a file may not arrive. Free some disk space, or ask "
+            "the owner of the server to."
+        )
     upload = st.file_uploader(
         "Your own image: OME-TIFF, ImageJ or other TIFF, PNG, JPEG, NumPy. It stays on this computer.",
         type=KINDS,
