@@ -222,17 +222,17 @@ def _block_step(planes: Planes, axis: int) -> float:
     return float(places[worst] / max(float(np.median(np.delete(places, worst))), 1e-12))
 
 
-def inverted(planes: Planes) -> Finding:
+def inverted(planes: Planes, close: Planes) -> Finding:
     """
-    Signs that dark and bright were exchanged.
+    Signs that dark and bright were exchanged, in planes of the whole field and in planes with every pixel.
 
     Light has more noise where there is more of it, and lamps fade towards the corners; an inverted
     image has both the other way round. Either sign alone is no proof.
     """
     corner = float(np.median([_corner_to_middle(plane) for plane in planes]))
     # The noise is only looked at where the corners are suspect: it takes longest of all.
-    falls = (-_noise_slope(plane) for plane in planes)
-    if corner <= 1.1 or median_from(np.nextafter(0.5, 1), falls, len(planes)) is None:
+    falls = (-_noise_slope(plane) for plane in close)
+    if corner <= 1.1 or median_from(np.nextafter(0.5, 1), falls, len(close)) is None:
         return Finding("contrast", "ok", "Nothing suggests that dark and bright were exchanged.")
     return Finding(
         "contrast",

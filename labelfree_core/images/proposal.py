@@ -82,9 +82,8 @@ def _roles(file: ImageFile, letters: str, count: int) -> tuple[ChannelRole, ...]
     roles = [role_by_name(index, name) for index, name in enumerate(names)]
     unknown = [role for role in roles if role.role == "unknown"]
     for role in unknown[:_MOST_LOOKED_AT]:
-        planes = survey(file, role.index, planes=_LOOK_PLANES, axes=letters)
-        y, x = (max(0, (n - _WINDOW_PX) // 2) for n in planes.shape[1:])
-        kind, reason, confidence = _look(planes[:, y : y + _WINDOW_PX, x : x + _WINDOW_PX])
+        planes = survey(file, role.index, planes=_LOOK_PLANES, axes=letters, window_px=_WINDOW_PX)
+        kind, reason, confidence = _look(planes)
         roles[role.index] = replace(role, role=kind, reason=reason, confidence=confidence)
     return tuple(roles)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +15,8 @@ LUMINANCE = -1
 # ITU-R BT.601, what Fiji and Pillow use.
 LUMINANCE_WEIGHTS = np.array([0.299, 0.587, 0.114], np.float32)
 _THUMBNAIL_PLANES = 16
+# A look at an image takes about 300 MB of memory, however large the image is.
+_MOST_VOXELS = 32_000_000
 
 
 def thumbnail(file: ImageFile, channel: int, *, size_px: int = 256) -> npt.NDArray[np.uint8]:
@@ -49,10 +52,17 @@ def thumbnail(file: ImageFile, channel: int, *, size_px: int = 256) -> npt.NDArr
 
 
 def survey(
-    file: ImageFile, channel: int, *, planes: int = 16, axes: str | None = None
+    file: ImageFile,
+    channel: int,
+    *,
+    planes: int = 16,
+    axes: str | None = None,
+    window_px: int | None = None,
 ) -> npt.NDArray[np.float32]:
     """
     A few evenly spaced planes of a channel at the first time point, whatever the file calls its stack axis.
+
+    Of very large planes every second, third, ... row and column is taken.
 
     Parameters
     ----------
@@ -63,6 +73,8 @@ def survey(
         At most so many.
     axes : str or None
         What the axes really are; None for what the file says.
+    window_px : int or None
+        Only the middle of each plane, so wide and high, with every pixel.
 
     Returns
     -------
@@ -77,9 +89,13 @@ def survey(
     sizes = dict(zip(letters, file.shape, strict=True))
     colour = sizes.get("C", 1) == 1 and "S" in sizes
     along = stack_axis(letters, file.shape)
-    parts: dict[str, int | slice] = {"Y": slice(None), "X": slice(None), "C": 0 if colour else channel}
+    parts: dict[str, int | slice] = {"C": 0 if colour else channel}
     parts["S"] = (slice(None) if channel == LUMINANCE else channel) if colour else 0
     parts[along] = every(sizes.get(along, 1), planes)
+    count = min(sizes.get(along, 1), planes)
+    for axis in "YX":
+        step = coarser(count, sizes["Y"] * sizes["X"], _MOST_VOXELS)
+        parts[axis] = _part(sizes[axis], step, window_px)
     kept = [axis for axis in letters if isinstance(parts.get(axis, 0), slice)]
     # One reading for all planes: opening a file of thousands of pages is what takes time.
     raw = file.region(tuple(parts.get(axis, 0) for axis in letters))
@@ -88,6 +104,25 @@ def survey(
     if isinstance(parts["S"], slice):
         voxels = voxels[..., :3] @ LUMINANCE_WEIGHTS
     return voxels if voxels.ndim == 3 else voxels[None]
+
+
+def coarser(planes: int, pixels: int, most: int) -> int:
+    """
+    How many rows, and columns, become one, so that so many planes have at most *most* pixels.
+
+    Examples
+    --------
+    >>> coarser(16, 1024 * 1024, 32_000_000), coarser(1, 20_000 * 20_000, 32_000_000)
+    (1, 4)
+    """
+    return max(1, math.ceil(math.sqrt(planes * pixels / most)))
+
+
+def _part(length: int, step: int, window_px: int | None) -> slice:
+    if window_px is None:
+        return slice(0, length, step)
+    start = max(0, (length - window_px) // 2)
+    return slice(start, min(length, start + window_px))
 
 
 def every(count: int, most: int) -> slice:

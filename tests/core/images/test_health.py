@@ -1,5 +1,6 @@
 """The file doctor finds each fault that was put in, and nothing in a sound image."""
 
+import tracemalloc
 from io import BytesIO
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
-from labelfree_core.images import filters
+from labelfree_core.images import filters, health
 from labelfree_core.images.finding import median_from
 from labelfree_core.images.health import examine
 from labelfree_core.images.stack import ImageStack
@@ -70,6 +71,21 @@ def test_stripes_are_found_in_rows_and_columns(cells):
     finding = found(voxels + across)["stripes"]
     assert finding.level in FAULTS
     assert finding.what.startswith("Columns")
+
+
+def test_a_huge_plane_is_examined_in_little_memory_with_the_same_faults(cells, monkeypatch):
+    y, x = np.mgrid[-1:1:480j, -1:1:512j]
+    plane = (np.tile(cells((1, 96, 128))[0], (5, 4)) * (1 - 0.35 * (x**2 + y**2))).astype(np.uint16)
+    before = {name for name, finding in found(plane).items() if finding.level in FAULTS}
+    assert "uneven light" in before
+    monkeypatch.setattr(health, "_MOST_VOXELS", 60_000)  # a quarter of it
+    assert {name for name, finding in found(plane).items() if finding.level in FAULTS} == before
+    large = np.tile(plane, (6, 6))
+    tracemalloc.start()
+    found(large)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 3 * large.nbytes  # a copy of it in float32 would take 2
 
 
 def test_uneven_light_is_found(cells):

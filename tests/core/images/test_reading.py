@@ -208,6 +208,18 @@ def test_the_same_holds_for_packed_pages(tmp_path):
     assert peak < 8 * plane.nbytes
 
 
+def test_a_huge_plane_is_looked_at_in_the_memory_of_a_part(tmp_path):
+    path = tmp_path / "huge.tif"
+    side = 12_000  # 144 million pixels, far more than a look may take
+    tifffile.memmap(path, shape=(side, side), dtype=np.uint8).flush()
+    tracemalloc.start()
+    picture = thumbnail(open_image(path), 0)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert max(picture.shape) <= 256
+    assert peak < 4 * side * side  # one copy of it in float32
+
+
 def test_an_image_larger_than_the_free_memory_is_refused_with_both_sizes(tmp_path, monkeypatch):
     monkeypatch.setattr("labelfree_core.images.tiffpage.free_bytes", lambda: 1_000)
     tifffile.imwrite(tmp_path / "a.tif", STACK, photometric="minisblack", metadata={"axes": "ZCYX"})
