@@ -11,7 +11,7 @@ import time
 import urllib.request
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,8 +56,11 @@ class Server:
 
     def children(self, program: str) -> list[psutil.Process]:
         """Processes of the server that run a part of the software: "inference.worker", "training.trainer"."""
-        found = psutil.Process(self.process.pid).children(recursive=True)
-        return [child for child in found if any(program in word for word in child.cmdline())]
+        found = []
+        for child in psutil.Process(self.process.pid).children(recursive=True):
+            with suppress(psutil.NoSuchProcess):  # it is ending
+                found += [child] if any(program in word for word in child.cmdline()) else []
+        return found
 
 
 @contextmanager

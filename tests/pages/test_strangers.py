@@ -26,7 +26,7 @@ from .test_hostile_uploads import PAGES, check_sentence, plain
 
 SECRET = "anns-patient-0815"
 # With the slow model this takes some seconds, so that there is a middle.
-LARGE = (16, 192, 224)
+LARGE = (24, 256, 288)
 SLOW = replace(CARD, id="slow-3d", title="Slow", structure="slowness", network={"mult_chan": 32, "depth": 3})
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="signals, and disks made for the test")
@@ -75,6 +75,10 @@ async def begin(visitor: Visitor, image: Path) -> None:
     await visitor.tick(f"**{SLOW.structure}**")
     await visitor.press("Predict")
     await visitor.until(lambda: in_the_middle(visitor), 120, "the middle of a prediction")
+
+
+def results(visitor: Visitor) -> int:
+    return sum("Image (OME-TIFF)" in words for words in visitor.words())
 
 
 def in_the_middle(visitor: Visitor) -> bool:
@@ -132,6 +136,28 @@ def test_who_leaves_in_the_middle_frees_the_worker_for_the_next(
             await bob.leave()
 
     run(story())
+
+
+def test_who_loses_the_connection_in_the_middle_finds_the_result(server: Server, large: Path) -> None:
+    async def story(visitor: Visitor) -> None:
+        await begin(visitor, large)
+        await visitor.lose()
+        visitor.shown.clear()
+        await asyncio.sleep(1)
+        await visitor.arrive()
+        await visitor.until(lambda: results(visitor) == 2, 120, "both results")
+
+    visit(story, server.address)
+
+
+def test_who_leaves_in_the_middle_of_a_training_ends_it(server: Server, small: Path) -> None:
+    async def story(visitor: Visitor) -> None:
+        await begin_training(visitor, small)
+        assert len(server.children("training.trainer")) == 1
+
+    visit(story, server.address)
+    until(lambda: not server.sessions, 60)
+    until(lambda: len(psutil.Process(server.process.pid).children(recursive=True)) == 0, 20)
 
 
 def test_a_worker_killed_in_the_middle_costs_one_prediction(server: Server, small: Path, large: Path) -> None:
