@@ -182,7 +182,7 @@ async def visit(visitor: Visitor, images: list[Path], chance: random.Random, dia
     await prepare(visitor, chance.choice(images), diary, thoughts=chance, hasty=hasty)
     if hasty:
         return
-    for page in chance.sample(["masks", "compare", "models", "Start"], 3):
+    for page in chance.sample(["masks", "compare", "models", "start"], 3):
         await think(chance)
         begun = time.perf_counter()
         await visitor.go(page)
