@@ -3,7 +3,7 @@ Core calls whose results outlive a rerun.
 
 Every key is a digest or another word for the content; arrays are never hashed, because Streamlit looks at a
 sample of a large one only and would return the answer for another image. What belongs to one person is kept
-in that person's session cache.
+for that person, within bytes: see :mod:`pages.components.keeping`.
 """
 
 from __future__ import annotations
