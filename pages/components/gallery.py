@@ -56,7 +56,7 @@ def _alt(title: str, structures: tuple[str, ...]) -> str:
 
 def show_upload(work: Session) -> None:
     """Take an upload over into the session's folder, and let the copy in memory go."""
-    if shutil.disk_usage(work.path).free < NEARLY_FULL_BYTES:
+    if _nearly_full(work.path):
         st.warning(
             "The disk of this server is nearly full, so a file may not arrive. Free some disk space, or ask "
             "the owner of the server to."
@@ -75,6 +75,13 @@ def show_upload(work: Session) -> None:
         work.show(opening.open_upload(work, upload, upload.name))
 
     _try(work, take)
+
+
+def _nearly_full(folder: Path) -> bool:
+    try:
+        return shutil.disk_usage(folder).free < NEARLY_FULL_BYTES
+    except OSError:  # somebody tidied the temporary folder; storing a file says so
+        return False
 
 
 @st.cache_resource(show_spinner=False)

@@ -155,6 +155,16 @@ def test_a_full_disk_at_an_upload_is_a_sentence(open_app: Open, monkeypatch: pyt
     assert "No space left on device" in app.error[0].value
 
 
+def test_a_folder_that_somebody_deleted_is_a_sentence(open_app: Open) -> None:
+    app = open_app()
+    app.session_state["work"].path.rmdir()
+    app.run()
+    assert not app.exception
+    app.file_uploader[0].set_value(("cells.tif", b"II*\0", "image/tiff")).run()
+    assert not app.exception
+    assert "No such file or directory" in app.error[0].value
+
+
 @pytest.mark.parametrize(
     ("address", "headers", "setting", "offered"),
     [
