@@ -233,8 +233,9 @@ def test_one_bad_file_never_stops_the_others(open_app: Open, worker: Worker) -> 
     good = encode_stack(ImageStack(channels()["Bright_100"], SIZE_UM))
     files = [
         ("broken.tif", b"II*\0 not a tiff", "image/tiff"),
+        ("cut.tif", good[:-20_000], "image/tiff"),
         ("one.ome.tif", good, "image/tiff"),
-        ("two.ome.tif", good, "image/tiff"),
+        ("**two**.ome.tif", good, "image/tiff"),
     ]
     app.file_uploader[0].set_value(files).run()
     worker.failing["one"] = "one.ome.tif can't be predicted: it is out of focus."
@@ -243,8 +244,10 @@ def test_one_bad_file_never_stops_the_others(open_app: Open, worker: Worker) -> 
         app.run()
     assert not app.exception
     work = app.session_state["work"]
-    assert [item.prediction is not None for item in work.batch] == [False, False, True]
-    assert len(app.error) == 2
+    assert [item.prediction is not None for item in work.batch] == [False, False, False, True]
+    assert len(app.error) == 3
+    captions = [picture.caption for shown in app.get("image") for picture in shown.proto.imgs]
+    assert [text for text in captions if "two" in text] == [r"\*\*two\*\*.ome.tif"]
     with zipfile.ZipFile(io.BytesIO(batching.archive(work))) as folder:
         assert sum(name.endswith(".ome.tif") for name in folder.namelist()) == 1
         assert "out of focus" in folder.read("images.csv").decode()

@@ -13,7 +13,9 @@ from PIL import Image
 from labelfree_core.errors import ImageError
 from labelfree_core.images.layout import to_um
 from labelfree_core.images.reading import LUMINANCE, open_image, thumbnail
+from labelfree_core.images.stack import ImageStack
 from labelfree_core.images.text import file_name, plain_text
+from labelfree_core.images.writing import encode_stack
 
 STACK = np.random.default_rng(0).integers(0, 60_000, (3, 2, 24, 32)).astype(np.uint16)
 OME = {
@@ -206,6 +208,32 @@ def test_the_same_holds_for_packed_pages(tmp_path):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 8 * plane.nbytes
+
+
+def shape_or_sentence(path):
+    try:
+        return open_image(path).shape
+    except ImageError as problem:
+        return str(problem)
+
+
+@pytest.mark.parametrize("bigtiff", [False, True])
+@pytest.mark.parametrize("writer", ["ours", "tifffile"])
+def test_a_stack_that_was_cut_off_is_never_taken_for_fewer_planes(tmp_path, writer, bigtiff):
+    path = tmp_path / "cut.ome.tif"
+    if writer == "ours":
+        path.write_bytes(encode_stack(ImageStack(STACK[:, 0], (0.3, 0.1, 0.1))))
+    else:
+        planes = np.random.default_rng(0).integers(0, 60_000, (6, 40, 40)).astype(np.uint16)
+        tifffile.imwrite(
+            path, planes, ome=True, compression="zlib", bigtiff=bigtiff, metadata={"axes": "ZYX"}
+        )
+    whole = path.read_bytes()
+    shape = open_image(path).shape
+    for end in range(200, len(whole) - 1, 97):
+        path.write_bytes(whole[:end])
+        found = shape_or_sentence(path)
+        assert found == shape or "cut off" in found or "no page" in found
 
 
 def test_a_huge_plane_is_looked_at_in_the_memory_of_a_part(tmp_path):
