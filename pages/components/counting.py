@@ -24,7 +24,8 @@ from pages.components.session import Session
 from pages.components.viewer import Layer, ViewState, viewer
 
 METHODS = {"watershed": "Cut touching objects apart", "connected": "What touches is one object"}
-COLOURS = {"matched": "green", "missed": "yellow", "extra": "magenta", "": "green"}
+# As in the overlay of the masks above; not green beside orange, which many people can't tell apart.
+COLOURS = {"matched": "white", "missed": "orange", "extra": "blue", "": "white"}
 NAMES = {"matched": "matched", "missed": "missed", "extra": "extra", "": "objects"}
 VIEW, PLACE, VIEW_PX, ZOOM = "objects-view", "objects-view-state", 600, 2.5
 # Styling every cell of a longer table would hold up the page.
@@ -155,8 +156,8 @@ def _sentence(rows: tuple[ObjectRow, ...]) -> str:
         return f"**{len(rows)} objects** in the prediction."
     return (
         f"**{counts['matched']} matched**: stain and prediction overlap by half of their union or more "
-        f"(green). **{counts['missed']} missed**: in the stain only (yellow). **{counts['extra']} extra**: "
-        "in the prediction only (magenta)."
+        f"(white). **{counts['missed']} missed**: in the stain only (orange). **{counts['extra']} extra**: "
+        "in the prediction only (blue)."
     )
 
 

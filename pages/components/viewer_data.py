@@ -30,7 +30,20 @@ LIMITS_VOXELS = 3_000_000  # above this, limits come from an evenly spaced sampl
 PARTS = 4
 # Around the limits, in spans: what the person can still reach by widening the window in 8 bits.
 BELOW_LIMITS, ABOVE_LIMITS = 0.25, 1.0
-COLOUR_MAPS = ("gray", "green", "magenta", "cyan", "yellow", "viridis", "cividis", "batlow", "magma")
+COLOUR_MAPS = (
+    "gray",
+    "green",
+    "magenta",
+    "cyan",
+    "yellow",
+    "white",
+    "orange",
+    "blue",
+    "viridis",
+    "cividis",
+    "batlow",
+    "magma",
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -42,16 +42,25 @@ MODULES = (
 SHEETS = ("viewer", "controls")
 
 
+# Drawn outlines have the colours of the agreement in colour.js.
+SAME: dict[str, str | list[str]] = {
+    "batlow": "crameri:batlow",
+    "white": "gray",
+    "orange": ["#000000", "#e69f00"],
+    "blue": ["#000000", "#3c9bff"],
+}
+
+
 def javascript() -> str:
     """Join the modules, after the colour maps they use."""
-    maps = {name: _lut(f"crameri:{name}" if name == "batlow" else name) for name in COLOUR_MAPS}
+    maps = {name: _lut(SAME.get(name, name)) for name in COLOUR_MAPS}
     maps["diverging"] = _lut(DIVERGING)
     parts = [f"const COLOUR_MAPS = {json.dumps(maps)};"]
     parts += [(SOURCES / f"{name}.js").read_text(encoding="utf-8") for name in MODULES]
     return "\n".join(parts)
 
 
-def _lut(name: str) -> str:
+def _lut(name: str | list[str]) -> str:
     """256 colours as base64 of their red, green and blue bytes."""
     colours = np.rint(255 * cmap.Colormap(name).lut(256)[:, :3]).astype(np.uint8)
     return base64.b64encode(colours.tobytes()).decode()

@@ -35,7 +35,7 @@ function layerPart(v, layer, index) {
     "select",
     { "aria-label": `Colours of ${layer.name}`, onchange: () => setColormap(v, index, part.colormap.value) },
     ...Object.keys(COLOUR_MAPS)
-      .filter((name) => name !== "diverging")
+      .filter((name) => name !== "diverging" && (name !== "white" || name === layer.colormap))
       .map((name) => make("option", { value: name }, name)),
   );
   part.histogram = make("canvas", { class: "histogram", role: "img", "aria-label": `Histogram of ${layer.name}` });
