@@ -43,6 +43,10 @@ h3 {font-size: 1.3rem !important;}
   [class*="st-key-grid-wide-"] {grid-template-columns: repeat(auto-fill, minmax(400px, 1fr));}
 }
 [class*="st-key-grid-"] > div {width: 100% !important; height: 100%; min-width: 0;}
+/* As large as the picture beside it, at every width. */
+[class*="st-key-square-"] {aspect-ratio: 1; max-width: 46rem;}
+[class*="st-key-square-"] > div,
+[class*="st-key-square-"] [data-testid="stPlotlyChart"] {height: 100% !important;}
 /* Small print that a projector still shows; what warns in it is never faded. */
 [data-testid="stCaptionContainer"] {opacity: 0.8;}
 [data-testid="stCaptionContainer"]:has(.stMarkdownColoredText) {opacity: 1;}

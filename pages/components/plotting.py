@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from functools import partial
 
 import numpy as np
@@ -21,7 +22,7 @@ def show(plot: Plot, name: str, *, height_px: int = 200, alt: str, key: str, sav
     name : str
         Begins the names of saved files.
     height_px : int
-        A square plot is as wide as high.
+        Of a plot that is not square; a square one is as high as its column is wide, within reason.
     alt : str
         Says what is seen, for a screen reader.
     key : str
@@ -33,7 +34,7 @@ def show(plot: Plot, name: str, *, height_px: int = 200, alt: str, key: str, sav
 
     figure = go.Figure([*_heat(plot), *map(_bars, plot.bars), *map(_curve, plot.curves)])
     figure.update_layout(
-        height=height_px,
+        height=None if plot.square else height_px,
         margin={"l": 10, "r": 10, "t": 8, "b": 10},
         bargap=0,
         barmode="overlay",
@@ -42,13 +43,14 @@ def show(plot: Plot, name: str, *, height_px: int = 200, alt: str, key: str, sav
         xaxis=_axis(plot.x, grid=False),
         yaxis=_axis(plot.y, grid=plot.heat is None) | ({"scaleanchor": "x"} if plot.square else {}),
     )
-    st.plotly_chart(
-        figure,
-        key=key,
-        width=height_px if plot.square else "stretch",
-        config={"displayModeBar": False},
-        alt=alt,
-    )
+    with st.container(key=f"square-{key}") if plot.square else nullcontext():
+        st.plotly_chart(
+            figure,
+            key=key,
+            height="stretch" if plot.square else "content",
+            config={"displayModeBar": False},
+            alt=alt,
+        )
     if save:
         saving.menu(partial(drawn, plot), name)
 
