@@ -37,7 +37,7 @@ except LabelFreeError as problem:
     st.stop()
 
 key, name = cached.pair_key(work, channel, prediction), downloads.stem(prediction)
-comparing.numbers(found, prediction.structure, image.modality)
+comparing.numbers(found, prediction.structure, image.modality, simulated=image.file.simulated)
 said, table = st.columns([3, 1], vertical_alignment="center")
 said.markdown(words.plain(explain(found)))
 with table:

@@ -129,10 +129,11 @@ def sample_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         SIZE_UM,
         provenance={"simulated": True},
     )
+    write_channels(folder / "real.ome.tif", channels(1), SIZE_UM)
     (folder / "samples.toml").write_text(
         "\n".join(
             f'[[sample]]\nfile = "{name}.ome.tif"\ntitle = "{title}"\nsentence = "Two cells."'
-            for name, title in (("cells", "Two cells"), ("unstained", "Never stained"))
+            for name, title in (("cells", "Two cells"), ("unstained", "Never stained"), ("real", "Found"))
         )
     )
     return folder

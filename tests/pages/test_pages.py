@@ -195,11 +195,13 @@ def test_results_survive_every_page_and_every_slider(predicted: Open) -> None:
     assert app.session_state["work"].thresholds
 
 
-def test_compare_shows_scores_beside_the_published_one(predicted: Open) -> None:
-    app = predicted("compare")
+def test_compare_shows_scores_beside_the_published_one_where_the_image_is_real(predicted: Open) -> None:
+    app = predicted("compare", sample="real")
     assert [metric.label for metric in app.metric][:3] == ["Pearson r", "SSIM", "NRMSE"]
     assert float(app.metric[0].value) > 0.5
     assert app.metric[5].value == "0.65"
+    simulated = predicted("compare")
+    assert [metric.label for metric in simulated.metric][-1] == "Noise ceiling"
 
 
 def test_compare_without_a_stain_says_so_and_offers_what_works(predicted: Open) -> None:
