@@ -15,7 +15,7 @@ LABELFREE_QUEUE             32              predictions waiting or running for e
 LABELFREE_RESULTS           8               finished results that wait for one person, oldest go first
 LABELFREE_RESULTS_MIB       2000            their memory together; the newest is always kept
 LABELFREE_SESSION_MIB       4096            memory of one person's open image and results together
-LABELFREE_CACHE_MIB         2048            memory of what one person's pages have worked out from these
+LABELFREE_CACHE_MIB         1024            memory of what one person's pages have worked out from these
 LABELFREE_ALL_CACHES_MIB    4096            the same for everyone together, with the channels that were read
 LABELFREE_MAX_MVOXELS       1000            largest image in millions of voxels
 LABELFREE_UPLOADS_MIB       8192            files one person may have stored at once, together
@@ -56,7 +56,7 @@ class Settings:
     results: int = 8
     results_mib: float = 2000.0
     session_mib: float = 4096.0
-    cache_mib: float = 2048.0
+    cache_mib: float = 1024.0
     all_caches_mib: float = 4096.0
     max_mvoxels: float = 1000.0
     uploads_mib: float = 8192.0

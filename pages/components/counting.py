@@ -103,7 +103,7 @@ def _counted(work: Session, compared: Compared, method: str) -> Counted:
     return _count(key, method, thresholds, compared, observed, light)
 
 
-@kept("Counting …")
+@kept("Counting …", most=8)
 def _count(
     key: tuple[str, ...],
     method: str,
@@ -131,7 +131,7 @@ def _count(
 
 
 # Beside the table itself, because one image's objects stay when the threshold of the other moves.
-@st.cache_resource(show_spinner=False, scope="session", max_entries=2)
+@kept(most=2)
 def _objects(
     key: tuple[str, ...],
     which: str,

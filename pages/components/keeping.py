@@ -16,13 +16,14 @@ import streamlit as st
 
 from labelfree_core.settings import Settings
 from pages.components import session
+from pages.components.shelves import Kind
 
 Given = ParamSpec("Given")
 Found = TypeVar("Found")
 
 
 def kept(
-    spinner: str = "", *, image: bool = False
+    spinner: str = "", *, image: bool = False, most: int | None = None
 ) -> Callable[[Callable[Given, Found]], Callable[Given, Found]]:
     """
     Let a function keep its results for the person who looks at the page.
@@ -35,23 +36,26 @@ def kept(
         Said while it works, where that takes long.
     image : bool
         Whether the result is a part of the open image, which ``LABELFREE_SESSION_MIB`` counts.
+    most : int, optional
+        How many results of this function are kept; for those that a moved slider makes by the dozen.
     """
 
     def decorate(work_out: Callable[Given, Found]) -> Callable[Given, Found]:
         names = enumerate(inspect.signature(work_out).parameters)
+        kind = Kind(f"{work_out.__module__}.{work_out.__qualname__}", most)
         looked_at = [number for number, name in names if not name.startswith("_")]
 
         @functools.wraps(work_out)
         def call(*given: Given.args, **named: Given.kwargs) -> Found:
             work, limits = session.current(), Settings.read()
             shelf = work.channels if image else work.shelf
-            key = (work_out.__module__, work_out.__qualname__, *(given[number] for number in looked_at))
+            key = (kind.name, *(given[number] for number in looked_at))
             try:
                 return cast(Found, shelf.take(key))
             except KeyError:
                 with st.spinner(spinner) if spinner else nullcontext():
                     found = work_out(*given, **named)
-            shelf.put(key, found, limits.session_mib if image else limits.cache_mib)
+            shelf.put(key, found, limits.session_mib if image else limits.cache_mib, kind=kind)
             return found
 
         return call

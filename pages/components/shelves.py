@@ -20,12 +20,20 @@ MIB = 2**20
 _LEAST_BYTES = 1024
 
 
+class Kind(NamedTuple):
+    """What a result is, and how many of its kind a shelf holds at most; None for as many as there is room."""
+
+    name: str
+    most: int | None = None
+
+
 class Kept(NamedTuple):
-    """A result, the bytes it takes, and when it was last used, counted over all shelves."""
+    """A result, the bytes it takes, when it was last used, counted over all shelves, and what it is."""
 
     value: object
     size: int
     used: int
+    kind: Kind | None = None
 
 
 class Everybody:
@@ -89,14 +97,18 @@ class Shelf:
             self._kept.move_to_end(key)
             return found.value
 
-    def put(self, key: Hashable, value: object, allowed_mib: float) -> None:
+    def put(self, key: Hashable, value: object, allowed_mib: float, *, kind: Kind | None = None) -> None:
         """Keep a result, and let go of older ones until this shelf fits, and all of them together do."""
         all_of_them, size = everybody(), size_of(value)
         with all_of_them.lock:
             all_of_them.shelves.add(self)
             self.drop(key)
-            self._kept[key] = Kept(value, size, next(all_of_them.clock))
+            self._kept[key] = Kept(value, size, next(all_of_them.clock), kind)
             self.size += size
+            if kind is not None and kind.most is not None:
+                alike = [each for each, kept in self._kept.items() if kept.kind == kind]
+                for each in alike[: len(alike) - kind.most]:
+                    self.drop(each)
             while len(self._kept) > 1 and (
                 self.size > allowed_mib * MIB or len(self._kept) > (self._most or len(self._kept))
             ):

@@ -302,7 +302,7 @@ def _content(layer: Layer, steps: tuple[int, int, int]) -> str:
     )
 
 
-@kept()
+@kept(most=24)
 def _packed(content: str, _layer: Layer, _steps: tuple[int, int, int]) -> PackedLayer:
     # Keyed by the content's digest alone: Streamlit would hash only a sample of a large array.
     limits, own = _windows(content, _layer)

@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from pages.components import shelves
 from pages.components.session import Session
-from pages.components.shelves import MIB, Everybody, Shelf, size_of
+from pages.components.shelves import MIB, Everybody, Kind, Shelf, size_of
 
 from .conftest import words
 
@@ -40,6 +40,16 @@ def test_what_was_not_used_for_longest_goes_and_the_newest_stays() -> None:
     assert [key in shelf for key in "acde"] == [False, False, False, True]
     with pytest.raises(KeyError):
         shelf.take("b")
+
+
+@pytest.mark.usefixtures("everybody")
+def test_of_what_a_slider_makes_only_the_last_few_stay() -> None:
+    shelf, counted = Shelf(), Kind("counted", 2)
+    shelf.put("image", ONE.copy(), 100)
+    for key in "abc":
+        shelf.put(key, ONE.copy(), 100, kind=counted)
+    assert [key in shelf for key in ("image", *"abc")] == [True, False, True, True]
+    assert shelf.size == 3 * MIB
 
 
 @pytest.mark.usefixtures("everybody")
