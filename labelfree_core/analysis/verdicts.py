@@ -10,7 +10,7 @@ import numpy as np
 
 from labelfree_core.analysis.published import Published
 from labelfree_core.images.finding import Finding
-from labelfree_core.models.card import Score
+from labelfree_core.models.card import Score, reached
 from labelfree_core.models.seen import training_sentence
 
 # Views that disagree by more than this share of the contrast: round numbers, chosen and not measured.
@@ -97,14 +97,12 @@ def of_scores(scores: Sequence[Score]) -> Note:
     >>> of_scores((Score("fields", "pearson_r", 6, 0.68, 0.56, 0.79),)).sentence
     'On 6 images held out from its training the model reached r 0.68 (0.56 to 0.79).'
     """
-    measured = [score for score in scores if score.metric == "pearson_r"]
-    found = [score for score in measured if "simulated" not in f"{score.data} {score.note}".lower()]
-    if not found:
+    best = reached(scores, "pearson_r")
+    if best is None or best.simulated:
         sentence = "The model has no score on a real image it never saw: check it against a stain first."
-        if measured:
-            sentence = f"On simulated images the model reached r {measured[0].median:.2f}. {sentence}"
+        if best is not None:
+            sentence = f"On simulated images the model reached r {best.median:.2f}. {sentence}"
         return Note("amber", "nobody has measured how good this model is on real images", sentence)
-    best = found[0]
     images = f"{best.n} image{'s' if best.n != 1 else ''}"
     sentence = f"On {images} held out from its training the model reached r {best.median:.2f}"
     sentence += f" ({best.lowest:.2f} to {best.highest:.2f})." if best.n > 1 else "."

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from labelfree_core.commands.common import Verbs, add_json, say, say_json
+from labelfree_core.models.card import reached
 
 if TYPE_CHECKING:
     from labelfree_core.models.store import ModelEntry
@@ -57,7 +58,7 @@ def _line(entry: ModelEntry) -> str:
     size = "unknown voxel size"
     if card.voxel_size_um:
         size = " x ".join(f"{value:g}" for value in card.voxel_size_um) + " um"
-    best = next(iter(card.scores), None)
+    best = reached(card.scores, card.scores[0].metric) if card.scores else None
     score = "no held-out score"
     if best is not None:
         images = f"{'simulated, ' * best.simulated}n = {best.n}"

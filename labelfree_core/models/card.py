@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 # Below it, a correlation over all voxels comes as easily from what two images share anyway (bright cells on a
@@ -32,6 +33,44 @@ class Score:
     def simulated(self) -> bool:
         """Whether the images were simulated."""
         return "simulated" in f"{self.data} {self.note}".lower()
+
+
+def reached(scores: Sequence[Score], metric: str) -> Score | None:
+    """
+    Gather the held-out scores of one metric: of the real images, or of simulated ones where those are all.
+
+    Parameters
+    ----------
+    scores : sequence of Score
+    metric : str
+        E.g. ``"pearson_r"``.
+
+    Returns
+    -------
+    score : Score or None
+        ``median`` is the mean of the medians, each counted as often as it has images.
+
+    Examples
+    --------
+    >>> fields = [Score(name, "dice", 1, value, value, value) for name, value in (("a", 0.4), ("b", 0.5))]
+    >>> found = reached(fields, "dice")
+    >>> found.n, round(found.median, 2), found.lowest, found.highest, found.data
+    (2, 0.45, 0.4, 0.5, 'a; b')
+    """
+    measured = [score for score in scores if score.metric == metric]
+    found = [score for score in measured if not score.simulated] or measured
+    images = sum(score.n for score in found)
+    if not images:
+        return None
+    return Score(
+        "; ".join(dict.fromkeys(score.data for score in found)),
+        metric,
+        images,
+        sum(score.n * score.median for score in found) / images,
+        min(score.lowest for score in found),
+        max(score.highest for score in found),
+        "; ".join(dict.fromkeys(score.note for score in found if score.note)),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,15 +150,13 @@ class ModelCard:
         >>> ModelCard("a", "A", "DNA", "DIC", 2, "fnet", scores=(good,)).caution
         ''
         """
-        real = [score for score in self.scores if score.metric == "pearson_r" and not score.simulated]
-        images = sum(score.n for score in real)
-        if not images:
+        best = reached(self.scores, "pearson_r")
+        if best is None or best.simulated:
             seen = "simulated images only" if self.scores else "no image it never saw"
             return f"Not known to be useful on real images: it was scored on {seen}."
-        median = sum(score.n * score.median for score in real) / images
-        if median >= LEAST_USEFUL_R:
+        if best.median >= LEAST_USEFUL_R:
             return ""
         return (
-            f"Not useful on real images yet: Pearson r {median:.2f} on {images} held-out "
-            f"image{'s' * (images != 1)}, where 1 is perfect and 0 is no relation."
+            f"Not useful on real images yet: Pearson r {best.median:.2f} on {best.n} unseen "
+            f"image{'s' * (best.n != 1)}, where 1 is perfect and 0 is no relation."
         )

@@ -4,32 +4,39 @@ from __future__ import annotations
 
 import streamlit as st
 
-from labelfree_core.models.card import ModelCard, Score
+from labelfree_core.models.card import ModelCard, Score, reached
 from labelfree_core.models.store import ModelEntry
 from pages.components import cached, words
 from pages.components.session import Opened
 
 INVENTED = {"empty_field": "Empty field", "phase_scrambled": "Image with its content scrambled"}
 METRICS = {"pearson_r": "Pearson r", "dice": "Dice", "ssim": "SSIM"}
+MEANINGS = {
+    "pearson_r": "Bright and dark in the same places: 1 always, 0 no better than chance.",
+    "dice": "Overlap of the two outlines: 1 all, 0 none.",
+    "ssim": "Likeness of brightness, contrast and pattern: 1 the same.",
+}
 
 
 def headline(card: ModelCard) -> str:
     """Say in one line what goes in and how good what comes out was on images it never saw."""
     kind = "z-stack" if card.ndim == 3 else "single planes"
-    score = next((score for score in card.scores if score.metric == "pearson_r"), None)
-    return f"{card.modality}, {kind} · " + ("no held-out score" if score is None else score_words(score))
+    score = reached(card.scores, "pearson_r")
+    return f"{card.modality}, {kind} · " + (
+        "not scored on unseen images" if score is None else score_words(score)
+    )
 
 
 def score_words(score: Score) -> str:
     """Say one held-out score."""
-    images = _counted(score, "held-out")
+    images = _counted(score)
     return f"{METRICS.get(score.metric, score.metric)} {words.number(score.median)} on {images}"
 
 
-def _counted(score: Score, kind: str) -> str:
+def _counted(score: Score) -> str:
     """Say how many images a score is from, and that they are simulated where they are."""
     simulated = "simulated " * score.simulated
-    return f"{score.n} {kind} {simulated}image{'s' * (score.n != 1)}"
+    return f"{score.n} unseen {simulated}image{'s' * (score.n != 1)}"
 
 
 def fits(entry: ModelEntry, image: Opened) -> bool:
@@ -97,18 +104,21 @@ def summary(entry: ModelEntry) -> None:
     st.caption(f"from {words.plain(card.modality)}, {kind} · `{card.id}`")
     if entry.problem:
         st.error(words.plain(entry.problem))
-    scores = [score for score in card.scores if score.metric in METRICS][:2]
-    for column, score in zip(st.columns(2), scores, strict=False):
-        between = _counted(score, "unseen")
-        if score.n > 1:
-            between += f", {words.number(score.lowest)} to {words.number(score.highest)}"
-        column.metric(METRICS[score.metric], words.number(score.median), help=words.plain(score.data))
-        column.caption(between)
+    _scores(card)
     caution(card)
     for limit in card.limits[:2]:
         st.markdown(f"{words.ICONS['note']} {words.plain(limit)}")
     with st.expander("The whole card"):
         whole(entry)
+
+
+def _scores(card: ModelCard) -> None:
+    """Show what the model reached on images it never saw, each number with what it means."""
+    found = [score for score in (reached(card.scores, metric) for metric in METRICS) if score is not None][:2]
+    for column, score in zip(st.columns(2), found, strict=False):
+        column.metric(METRICS[score.metric], words.number(score.median), help=words.plain(score.data))
+        between = f", {words.number(score.lowest)} to {words.number(score.highest)}" if score.n > 1 else ""
+        column.caption(f"{MEANINGS[score.metric]}  \n{_counted(score)}{between}")
 
 
 def whole(entry: ModelEntry) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from labelfree_core.models.card import LEAST_USEFUL_R, ModelCard, Score
+from labelfree_core.models.card import LEAST_USEFUL_R, ModelCard, Score, reached
 
 
 def card(*scores: Score) -> ModelCard:
@@ -19,7 +19,7 @@ def score(
 
 def test_a_low_score_on_a_real_image_is_a_caution_with_its_number():
     said = card(score(0.19), score(0.9, 4, "simulated scenes")).caution
-    assert said.startswith("Not useful on real images yet: Pearson r 0.19 on 1 held-out image,")
+    assert said.startswith("Not useful on real images yet: Pearson r 0.19 on 1 unseen image,")
 
 
 @pytest.mark.parametrize(
@@ -45,3 +45,24 @@ def test_a_useful_score_on_real_images_is_none():
 def test_images_count_alike_whatever_set_they_came_in():
     assert card(score(0.1, 9), score(0.9, 1)).caution
     assert not card(score(0.1, 1), score(0.9, 9)).caution
+
+
+def test_what_a_model_reached_is_one_number_over_all_its_real_images():
+    scores = (
+        score(0.2),
+        score(0.8, 3, "plate 3"),
+        score(0.9, 8, "simulated scenes"),
+        score(0.1, metric="dice"),
+    )
+    found = reached(scores, "pearson_r")
+    assert found is not None
+    assert (found.n, found.lowest, found.highest) == (4, 0.2, 0.8)
+    assert found.median == pytest.approx(0.65)
+    assert not found.simulated
+
+
+def test_what_a_model_reached_on_simulated_images_alone_says_so():
+    found = reached((score(0.9, 8, "simulated scenes"),), "pearson_r")
+    assert found is not None
+    assert found.simulated
+    assert reached((), "pearson_r") is None
