@@ -76,7 +76,7 @@ def new_card(
         scores=(),
         limits=_limits(pairs, start),
         units=UNITS[pairs[0].kind],
-        simulated=start.simulated if start else False,
+        simulated=all(_simulated(pair) for pair in pairs) or (start is not None and start.simulated),
         hallucination={},
         images={},
     )
@@ -110,7 +110,13 @@ def _limits(pairs: Sequence[GivenPair], start: ModelCard | None) -> tuple[str, .
         )
     if start is not None and any(known_to(start, pair) for pair in pairs if pair.split != "train"):
         own.append(KNOWN_BEFORE)
+    if any(_simulated(pair) for pair in pairs):
+        own.append("It learnt from simulated images too: what it learnt there need not hold for real cells.")
     return (*own, *(start.limits if start else ()))
+
+
+def _simulated(pair: GivenPair) -> bool:
+    return pair.image.origin.simulated
 
 
 def known_to(start: ModelCard, pair: GivenPair) -> bool:

@@ -143,7 +143,10 @@ def read_channel(path: Path, channel: str, voxel_size_um: tuple[float, ...] | No
         with np.load(path, allow_pickle=False) as arrays:
             if channel not in arrays:
                 raise ImageError(f"{path.name} has no array '{channel}'; it has {', '.join(arrays.files)}.")
-            return ImageStack(arrays[channel], voxel_size_um, Origin(path.name, channel_name=channel))
+            flag = arrays.get("simulated")  # as a training for the page keeps its pairs
+            simulated = flag is not None and flag.shape == () and bool(flag)
+            origin = Origin(path.name, channel_name=channel, simulated=simulated)
+            return ImageStack(arrays[channel], voxel_size_um, origin)
     file = open_image(path)
     index = file.channel_index(channel) if channel else None
     stack = file.read(channel=index)

@@ -217,7 +217,8 @@ def read_pictures(folder: Path) -> Pictures | None:
 def _write_voxels(path: Path, pair: GivenPair) -> None:
     path.parent.mkdir()
     with path.open("wb") as handle:
-        np.savez(handle, image=pair.image.voxels, target=pair.target.voxels)
+        origin = pair.image.origin
+        np.savez(handle, image=pair.image.voxels, target=pair.target.voxels, simulated=origin.simulated)
 
 
 def _plain(name: str) -> str:

@@ -15,7 +15,7 @@ from scipy import ndimage
 
 from labelfree_core.analysis.familiarity import features_of, load_familiarity
 from labelfree_core.errors import ModelError
-from labelfree_core.images.stack import ImageStack
+from labelfree_core.images.stack import ImageStack, Origin
 from labelfree_core.models.entries import list_models
 from labelfree_core.models.importing import import_model
 from labelfree_core.models.store import load_network
@@ -100,6 +100,23 @@ def test_a_training_is_watched_stopped_continued_and_kept(service: TrainingServi
     with zipfile.ZipFile(package) as archive:
         assert "rdf.yaml" in archive.namelist()
     assert import_model(package, folder=tmp_path / "elsewhere").card.training == card.training
+
+
+def test_a_model_of_simulated_pairs_never_claims_a_score_on_real_images(
+    service: TrainingService, tmp_path: Path
+) -> None:
+    drawn = Origin("scene.ome.tif", simulated=True)
+    pairs = [
+        replace(given, image=replace(given.image, origin=drawn)) for given in (pair(0), pair(1, "held-out"))
+    ]
+    service.start("me", tmp_path / "run", task(pairs, 0.01), pairs)
+    assert wait(service, "me", lambda state: not state.active).state == "done"
+    card = service.model("me")[0].card
+    assert card.simulated
+    assert card.scores
+    assert all(score.simulated for score in card.scores)
+    assert "simulated images only" in card.caution
+    assert "need not hold for real cells" in " ".join(card.limits)
 
 
 def test_it_goes_on_from_a_model_and_names_it(service: TrainingService, tmp_path: Path) -> None:
