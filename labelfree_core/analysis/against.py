@@ -87,7 +87,8 @@ def against(
     limited = f" inside the region ({share:.0%} of the field)" if pair.region is not None else ""
     found = match(*both_objects(evidence.observed, pair))
     objects = of_objects(len(found.pairs), len(found.missed), len(found.extra), inside=limited)
-    notes = (against_stain(r, pair.ceiling, row, painted=painted), objects)
+    simulated = evidence.observed.origin.simulated
+    notes = (against_stain(r, pair.ceiling, row, painted=painted, simulated=simulated), objects)
     return Against(r, pair.ceiling, share, regions, notes)
 
 

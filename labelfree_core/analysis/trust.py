@@ -179,7 +179,7 @@ def _with_spread(
     )
     report = _noting(report, of_spread(views.typical, typical, report.units))
     if calibration is not None and calibration.note:
-        report = _noting(report, Note("green", "", calibration.note))
+        report = _noting(report, Note("green", "", f"How the expected error was found: {calibration.note}."))
     return replace(
         report,
         disagreement=views.typical,

@@ -180,7 +180,9 @@ def of_spread(disagreement: float, expected_error: float | None, units: str) -> 
     return Note("green", "", found + rest)
 
 
-def against_stain(r: float, ceiling: float, row: Published | None, *, painted: bool = False) -> Note:
+def against_stain(
+    r: float, ceiling: float, row: Published | None, *, painted: bool = False, simulated: bool = False
+) -> Note:
     """
     Say how a prediction did against its stain, beside the noise ceiling and the paper.
 
@@ -192,6 +194,8 @@ def against_stain(r: float, ceiling: float, row: Published | None, *, painted: b
         What the paper reached for the structure.
     painted : bool
         Whether the stain is a segmentation.
+    simulated : bool
+        Whether the image was never seen by a microscope: then what the paper reached is no measure for it.
 
     Examples
     --------
@@ -206,7 +210,11 @@ def against_stain(r: float, ceiling: float, row: Published | None, *, painted: b
     elif not painted:
         sentence += "; how much its noise allows could not be told"
     sentence += "."
-    if row is not None:
+    if simulated:
+        sentence += (
+            " This image is simulated, which is easier to predict than a real one: expect less on real cells."
+        )
+    elif row is not None:
         gap = r - row.pearson_r
         than = "less than" if gap < -0.05 else "more than" if gap > 0.05 else "about"
         kept = " against real stains" if painted else ""

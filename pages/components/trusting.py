@@ -12,7 +12,7 @@ import streamlit as st
 from labelfree_core.analysis.display import own_limits
 from labelfree_core.inference.prediction import Prediction
 from labelfree_core.models.store import ModelEntry
-from labelfree_core.reports.figures import coloured
+from labelfree_core.reports.figures import SEQUENTIAL, coloured
 from pages.components import cached, session, showing, words
 from pages.components.keeping import kept
 from pages.components.session import Look, Session
@@ -119,22 +119,21 @@ def verdict(found: TrustReport) -> None:
 
 
 def numbers(found: TrustReport, entry: ModelEntry) -> None:
-    """Show what is known about image and model, each with a word of help; a dash where it is not known."""
+    """Show what is known about image and model, each with what it means; a dash where it is not known."""
     invents = entry.card.hallucination.get("phase_scrambled")
     _row(
         [
-            ("Familiarity", found.familiarity, "1: like the training images; below 0.5: unusual."),
+            ("Familiarity", found.familiarity, "1: like the images it learnt from; below 0.5: unusual."),
             (
                 "Disagreement",
                 found.disagreement,
-                "Of flipped and rotated views, as a share of the contrast.",
+                "Between flipped and rotated views, as a share of the contrast. 0: none.",
             ),
-            ("Expected error", found.expected_error, f"Root mean square, {found.units}."),
+            ("Expected error", found.expected_error, f"Of a typical voxel. Unit: {found.units}."),
             (
-                "Invents",
+                "Invented signal",
                 invents,
-                "Brightness predicted from an image whose content was scrambled, as a share of real signal: "
-                "0 is dark.",
+                "What it shows where there are no cells, as a share of its answer to cells. 0: nothing.",
             ),
         ]
     )
@@ -150,10 +149,10 @@ def ceiling(found: TrustReport) -> None:
     painted = "" if found.ceiling is None or math.isfinite(found.ceiling) else " None for a segmentation."
     _row(
         [
-            ("Pearson r", found.pearson_r, "1: brightness rises and falls together; 0: no relation."),
+            ("Pearson r", found.pearson_r, "Are both bright in the same places? 1: always; 0: no relation."),
             ("Noise ceiling", found.ceiling, f"The best r that the noise of this stain allows.{painted}"),
-            ("r / ceiling", found.r_of_ceiling, "How much of the possible is reached; 1 is all of it."),
-            ("Published r", found.published_r, "What the paper reached: median of its test images."),
+            ("r / ceiling", found.r_of_ceiling, "How much of the possible is reached. 1: all of it."),
+            ("Published r", found.published_r, "What the paper reached on real images, their median."),
         ]
     )
     for note in found.notes:
@@ -163,7 +162,8 @@ def ceiling(found: TrustReport) -> None:
 
 def _row(values: list[tuple[str, float | None, str]]) -> None:
     for column, (label, value, meaning) in zip(st.columns(METRIC_COLUMNS), values, strict=True):
-        column.metric(label, words.number(math.nan if value is None else value), help=meaning)
+        column.metric(label, words.number(math.nan if value is None else value))
+        column.caption(words.plain(meaning))
 
 
 def error_map(found: TrustReport) -> None:
@@ -179,12 +179,18 @@ def error_map(found: TrustReport) -> None:
     left, right = st.columns(2)
     title = "Expected error" if calibrated else "Disagreement of the views (not calibrated)"
     pixel = views.voxel_size_um[-1]
-    note = f"0 (dark) to {top:.2f} (bright), {words.plain(found.units)}{'; mean of all planes' * deep}."
-    showing.picture(left, showing.framed(coloured(unsure, (0.0, top)), pixel), title, note)
+    showing.picture(left, showing.framed(coloured(unsure, (0.0, top)), pixel), title)
+    with left:
+        showing.colour_bar((0.0, top), SEQUENTIAL, "")
+        st.caption(f"Unit: {words.plain(found.units)}{'; mean of all planes' * deep}.")
     picture = showing.framed(coloured(mean, own_limits(mean, found.units), "gray"), pixel)
     part = "whole field" if views.share > 0.99 else f"middle {views.share:.0%} of the field"
+    note = f"Mean of {views.views} views{'; brightest of all planes' * deep}; {part}; "
     showing.picture(
-        right, picture, "Prediction there", f"Mean of {views.views} views, {part}, {views.seconds:.0f} s."
+        right,
+        picture,
+        "Prediction there",
+        f"{note}took {words.duration(views.seconds)}.",
     )
 
 
@@ -201,9 +207,12 @@ def regions(work: Session, entry: ModelEntry, found: TrustReport) -> None:
                     f"{axis} {at:.1f} µm" for axis, at in zip(axes, region.position_um, strict=True)
                 )
                 st.markdown(words.plain(region.why))
-                st.caption(f"At {position}; {region.size_um:.0f} µm wide")
-                if st.button(f"Show place {number}", key=f"region-{number}", icon=":material/visibility:"):
-                    chosen = region
+                with st.container(horizontal=True, vertical_alignment="center"):
+                    st.caption(f"At {position}; {region.size_um:.0f} µm wide", width="stretch")
+                    if st.button(
+                        f"Show place {number}", key=f"region-{number}", icon=":material/visibility:"
+                    ):
+                        chosen = region
     shown = _layers(work, entry)
     state = st.session_state.get(VIEW_STATE)
     if chosen is not None:

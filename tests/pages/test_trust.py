@@ -41,7 +41,8 @@ def test_with_a_stain_it_shows_r_and_the_ceiling(predicted: Open) -> None:
     shown = {metric.label: metric.value for metric in app.metric}
     assert float(shown["Pearson r"]) > 0.5
     assert shown["Published r"] == "0.65"
-    assert "paper reached" in words(app)
+    assert "This image is simulated" in words(app)
+    assert "Are both bright in the same places" in words(app)
 
 
 def test_the_verdict_is_one_plain_sentence_and_each_reason_has_its_colour(open_app: Open) -> None:

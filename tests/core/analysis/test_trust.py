@@ -14,7 +14,7 @@ from labelfree_core.analysis.trust import Evidence, TrustOptions, trust
 from labelfree_core.analysis.verdicts import of_objects, of_scores
 from labelfree_core.cli import main
 from labelfree_core.images.fingerprint import fingerprint
-from labelfree_core.images.stack import ImageStack
+from labelfree_core.images.stack import ImageStack, Origin
 from labelfree_core.inference.prediction import Prediction
 from labelfree_core.models.card import Score
 from labelfree_core.models.store import find_model
@@ -70,6 +70,20 @@ def test_a_perfect_prediction_reaches_its_ceiling(stack: ImageStack, cells: Cell
     assert report.ceiling is not None
     assert report.ceiling > 0.9
     assert any("paper" in reason for reason in report.reasons)
+
+
+def test_a_simulated_image_is_not_held_against_what_the_paper_reached_on_real_ones(
+    stack: ImageStack, cells: Cells, model_id: str
+) -> None:
+    stain = cells.stain.astype(np.float32)
+    predicted = prediction_of((stain - stain.mean()) / stain.std())
+    drawn = ImageStack(cells.stain, SIZE_UM, Origin(simulated=True))
+    report = trust(
+        stack, model_id, observed=Evidence(drawn, prediction=predicted), options=TrustOptions("none")
+    )
+    said = " ".join(report.reasons)
+    assert "This image is simulated, which is easier" in said
+    assert "the paper reached" not in said
 
 
 def test_a_nucleus_that_was_missed_is_the_worst_place(stack: ImageStack, cells: Cells, model_id: str) -> None:
