@@ -14,8 +14,9 @@ layout.open_image_line(work)
 links.state()
 entries = cached.models(work)
 if not entries:
-    st.info("No model is installed yet. Add a checkpoint below.")
-
+    st.info("No model is installed yet. Add a model file below.")
+else:
+    st.caption(cards.LEGEND)
 with st.container(key="grid-wide-models"):
     for entry in entries:
         with st.container(border=True, height="stretch"):

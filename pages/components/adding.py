@@ -30,7 +30,7 @@ def form(work: Session) -> None:
     with st.form("add-model", border=True):
         left, right = st.columns(2)
         weights = left.file_uploader(
-            "Checkpoint: model.p, .safetensors, or a BioImage.IO package (.zip)", KINDS
+            "Model file: model.p, .safetensors, or a BioImage.IO package (.zip)", KINDS
         )
         options = right.file_uploader("train_options.json, if you have it", ["json"])
         keep = False
@@ -46,14 +46,14 @@ def form(work: Session) -> None:
     if not sent:
         return
     if weights is None:
-        st.error("No checkpoint was chosen. Choose a file first, then press Add.")
+        st.error("No model file was chosen. Choose one first, then press Add.")
         return
     stored: list[Path] = []
     try:
         stored.append(opening.store_upload(work, weights, weights.name))
         if options is not None:
             stored.append(opening.store_upload(work, options, options.name))
-        with st.spinner("Opening the checkpoint …"):
+        with st.spinner("Opening the model file …"):
             entry = import_model(
                 stored[0],
                 train_options=stored[1] if len(stored) > 1 else None,

@@ -11,11 +11,11 @@ from pages.components.session import Opened
 
 INVENTED = {"empty_field": "Empty field", "phase_scrambled": "Image with its content scrambled"}
 METRICS = {"pearson_r": "Pearson r", "dice": "Dice", "ssim": "SSIM"}
-MEANINGS = {
-    "pearson_r": "Bright and dark in the same places: 1 always, 0 no better than chance.",
-    "dice": "Overlap of the two outlines: 1 all, 0 none.",
-    "ssim": "Likeness of brightness, contrast and pattern: 1 the same.",
-}
+LEGEND = (
+    "**Pearson r**: are prediction and stain bright in the same places? 1 always, 0 no better than chance. "
+    "**Dice**: how far do the outlines of predicted and real structures overlap? 1 wholly, 0 not at all. "
+    "Both are measured on images that the training never saw; few images say little."
+)
 
 
 def headline(card: ModelCard) -> str:
@@ -99,26 +99,29 @@ def caution(card: ModelCard) -> None:
 def summary(entry: ModelEntry) -> None:
     """Show what to know at a glance; everything else on the card is one click away."""
     card = entry.card
-    st.subheader(words.plain(card.structure), anchor=False)
+    # Own models have names of their own; several may show one structure.
+    st.subheader(words.plain(card.structure if entry.shipped else card.title), anchor=False)
     kind = "z-stacks" if card.ndim == 3 else "single planes"
-    st.caption(f"from {words.plain(card.modality)}, {kind} · `{card.id}`")
+    shows = "" if entry.shipped else f"{words.plain(card.structure)} "
+    st.caption(f"{shows}from {words.plain(card.modality)}, {kind} · `{card.id}`")
     if entry.problem:
         st.error(words.plain(entry.problem))
     _scores(card)
     caution(card)
     for limit in card.limits[:2]:
         st.markdown(f"{words.ICONS['note']} {words.plain(limit)}")
-    with st.expander("The whole card"):
+    # Not an expander: that would pull all cards of its row to its length.
+    with st.popover("The whole card", width="stretch"):
         whole(entry)
 
 
 def _scores(card: ModelCard) -> None:
-    """Show what the model reached on images it never saw, each number with what it means."""
+    """Show what the model reached on images it never saw."""
     found = [score for score in (reached(card.scores, metric) for metric in METRICS) if score is not None][:2]
     for column, score in zip(st.columns(2), found, strict=False):
         column.metric(METRICS[score.metric], words.number(score.median), help=words.plain(score.data))
         between = f", {words.number(score.lowest)} to {words.number(score.highest)}" if score.n > 1 else ""
-        column.caption(f"{MEANINGS[score.metric]}  \n{_counted(score)}{between}")
+        column.caption(f"{_counted(score)}{between}")
 
 
 def whole(entry: ModelEntry) -> None:

@@ -42,12 +42,12 @@ def memory(n_bytes: float) -> str:
 
 def number(value: float, digits: int = 2) -> str:
     """
-    Say a number with a true minus sign, or that there is none.
+    Say a number with a true minus sign, or that there is none; what rounds to zero has no sign.
 
-    >>> number(-0.126), number(float("nan"))
-    ('−0.13', '–')
+    >>> number(-0.126), number(-0.001), number(float("nan"))
+    ('−0.13', '0.00', '–')
     """
-    return f"{value:.{digits}f}".replace("-", "−") if math.isfinite(value) else "–"
+    return f"{value:z.{digits}f}".replace("-", "−") if math.isfinite(value) else "–"
 
 
 def intensity(value: float) -> str:
