@@ -33,7 +33,11 @@ def choose_images(work: Session) -> None:
             for sample in samples.samples()
         }
         picked = st.multiselect(
-            "Samples", list(titles), format_func=titles.__getitem__, key=f"samples-{work.uploads}"
+            "Samples",
+            list(titles),
+            format_func=titles.__getitem__,
+            key=f"samples-{work.uploads}",
+            placeholder="Choose samples, then add them",
         )
         if st.button("Add these samples", disabled=not picked):
             add_samples(work, picked)
@@ -91,7 +95,7 @@ def picture_of(opened: Opened) -> np.ndarray:
     ImageError
         If the file is damaged there.
     """
-    return cached.channel_picture(opened.digest, opened.axes, opened.transmitted or 0, opened)
+    return cached.light_picture(opened.digest, opened.axes, opened.transmitted or 0, opened)
 
 
 def start(work: Session, entry: ModelEntry) -> None:
@@ -206,18 +210,18 @@ def show_sheet(work: Session) -> None:
         return
     made = next(item.prediction for item in work.batch if item.prediction is not None)
     st.subheader(f"{words.plain(made.structure)}, as predicted", anchor=False)
-    for first in range(0, len(shown), CELL_COLUMNS):
-        row = shown[first : first + CELL_COLUMNS]
-        for number, (column, tile) in enumerate(zip(st.columns(CELL_COLUMNS), row, strict=False), first):
-            with column, st.container(key=f"framed-sheet-{number}"):
+    with st.container(key="sheet"):
+        for number, tile in enumerate(shown):
+            with st.container(key=f"framed-sheet-{number}"):
                 caption = words.plain(tile.caption)
                 st.image(tile.picture, caption, width="stretch", alt=f"Predicted, {tile.caption}")
-    scale = "each between its own 0.02 and 99.8 percentiles: compare shapes, not brightness"
+    scale = "each between its own darkest and brightest: compare shapes, not brightness"
     if showing.is_score(made):
-        scale = "each from 0 to 1 of its score"
+        scale = "black where its score is 0, white where it is 1"
+    deep = made.voxels.ndim == 3
     st.caption(
-        f"Maximum projections by `{made.model_id}`, {scale}. No stain is looked at on this "
-        "page, so nothing here is checked."
+        f"Predicted by `{made.model_id}`{'; brightest of all planes' * deep}; {scale}. No stain is looked "
+        "at on this page, so nothing here is checked."
     )
 
 

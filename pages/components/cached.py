@@ -24,6 +24,7 @@ from labelfree_core.images.health import Finding
 from labelfree_core.images.proposal import propose
 from labelfree_core.images.reading import ImageFile, open_image, thumbnail
 from labelfree_core.images.stack import ImageStack
+from labelfree_core.images.thumbnails import survey
 from labelfree_core.inference.handover import Ask
 from labelfree_core.inference.jobs import JobState
 from labelfree_core.inference.options import Estimate, PredictOptions
@@ -35,6 +36,8 @@ from labelfree_core.reports.sheet import Tile
 from pages.components.keeping import kept
 from pages.components.session import Opened, Session
 
+# Of a small picture; wide enough for half of a page.
+LIGHT_PX = 640
 # As a microscopist merges them, and apart for the colour-blind.
 STAIN_COLOURS = {
     "DNA": (0.25, 0.55, 1.0),
@@ -118,6 +121,14 @@ def _split(left: np.ndarray, right: np.ndarray) -> np.ndarray:
 def channel_picture(digest: str, axes: str, channel: int, _opened: Opened) -> np.ndarray:
     """Return the thumbnail of one channel: maximum projection, white at the 99th percentile."""
     return thumbnail(_opened.file, channel, size_px=320)
+
+
+@kept()
+def light_picture(digest: str, axes: str, channel: int, _opened: Opened) -> np.ndarray:
+    """Return the middle plane of transmitted light: the maximum over all planes shows specks, no cells."""
+    plane = np.nan_to_num(survey(_opened.file, channel, planes=1, axes=axes)[0], posinf=0.0, neginf=0.0)
+    step = max(1, max(plane.shape) // LIGHT_PX)
+    return picture(plane[::step, ::step], limits(plane, 0.5, 99.5))
 
 
 @kept(image=True)

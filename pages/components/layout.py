@@ -42,6 +42,11 @@ h3 {font-size: 1.3rem !important;}
   [class*="st-key-grid-"] {grid-template-columns: repeat(auto-fill, minmax(280px, 1fr));}
   [class*="st-key-grid-wide-"] {grid-template-columns: repeat(auto-fill, minmax(400px, 1fr));}
 }
+/* A contact sheet: four in a row, two on a tablet, where four would be too small to see. */
+.st-key-sheet {display: grid !important; align-items: start; gap: 1rem;
+  grid-template-columns: repeat(4, minmax(0, 1fr));}
+@media (max-width: 900px) {.st-key-sheet {grid-template-columns: repeat(2, minmax(0, 1fr));}}
+.st-key-sheet > div {width: 100% !important; min-width: 0;}
 [class*="st-key-grid-"] > div {width: 100% !important; height: 100%; min-width: 0;}
 /* As large as the picture beside it, at every width. */
 [class*="st-key-square-"] {aspect-ratio: 1; max-width: 46rem;}
