@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.components import layout, training, training_pairs, training_run, words
+from pages.components import layout, training, training_first, training_pairs, training_run, words
 
 work = layout.page(
     "train",
@@ -27,8 +27,5 @@ with st.expander("Pairs and model", expanded=state is None) if state is not None
         st.subheader("2. Model", anchor=False)
         plan = training.plan(work)
         training.start_button(work, plan, busy=state is not None and state.active)
-    else:
-        st.caption(
-            "Each pair has to show the same field twice. One pair is enough to try, five from different days "
-            "make a model worth keeping."
-        )
+    elif state is None:
+        training_first.show(work)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from labelfree_core.training.registration import Shift
 
 KEY = "training-draft"
+# The boxes for the model to start from, of stacks (True) and of planes, and for the minutes.
+START, TIME = "train-start-{}", "train-minutes"
 NOTHING = "nothing"
 MINUTES = {2: 5, 3: 15}
 CHOICES = (1, 2, 3, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 240, 480)
@@ -155,11 +157,18 @@ def plan(work: Session) -> Plan:
             choices,
             max((choice for choice in choices if choice <= usual), default=choices[0]),
             help="You can stop earlier, or add more afterwards.",
-            key="train-minutes",
+            key=TIME,
         )
     chosen = Plan(known.get(start), str(structure or "").strip() or "structure", name, float(minutes))
     _known_before(draft(work), chosen)
     return chosen
+
+
+def propose(*, stack: bool, minutes: int) -> None:
+    """Propose a new network and a time: one that starts from nothing shows best how it learns."""
+    st.session_state[START.format(stack)] = NOTHING
+    if minutes <= service().settings.training_minutes:
+        st.session_state[TIME] = minutes
 
 
 def _known_before(mine: Draft, chosen: Plan) -> None:
@@ -199,7 +208,7 @@ def _start(known: dict[str, ModelEntry], first: DraftPair) -> str:
         options,
         format_func=label,
         help="A model that knows cells of your kind of image learns yours faster than a new one.",
-        key=f"train-start-{first.opened.is_stack}",
+        key=START.format(first.opened.is_stack),
     )
     return str(picked)
 
@@ -207,23 +216,13 @@ def _start(known: dict[str, ModelEntry], first: DraftPair) -> str:
 def start_button(work: Session, chosen: Plan, *, busy: bool) -> None:
     """Begin the training, or say what is missing."""
     mine = draft(work)
-    missing = [pair.opened.file.name for pair in mine.pairs if not pair.ready]
-    kinds = {pair.kind for pair in mine.pairs if pair.ready}
-    if missing:
-        st.warning(
-            f"{words.plain(missing[0])} lacks a channel or its voxel size; say it above, or remove the pair."
+    why_not = _why_not(mine, busy=busy)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        pressed = st.button(
+            "Start training", type="primary", icon=":material/school:", disabled=bool(why_not)
         )
-    elif len(kinds) > 1:
-        st.warning(
-            "Some targets are stains and some are segmentations. One model learns one kind; remove the "
-            "others."
-        )
-    pressed = st.button(
-        "Start training",
-        type="primary",
-        icon=":material/school:",
-        disabled=busy or bool(missing) or len(kinds) != 1,
-    )
+        if why_not:
+            st.markdown(f"{words.ICONS['warning']} {why_not}", width="stretch")
     if pressed:
         try:
             with st.spinner("Reading the pairs …"):
@@ -233,6 +232,22 @@ def start_button(work: Session, chosen: Plan, *, busy: bool) -> None:
         else:
             mine.problem = ""
         st.rerun()
+
+
+def _why_not(mine: Draft, *, busy: bool) -> str:
+    """Say what has to be done before a training can start, in Markdown; nothing where it can."""
+    missing = [pair.opened.file.name for pair in mine.pairs if not pair.ready]
+    held = sum(pair.held_out for pair in mine.pairs)
+    if busy:
+        return "It can start when the training above has ended."
+    if missing:
+        name = words.plain(missing[0])
+        return f"{name} lacks a channel or its voxel size: say it above, or remove the pair."
+    if len({pair.kind for pair in mine.pairs}) > 1:
+        return "Some targets are stains, some segmentations. One model learns one kind: remove the others."
+    if len(mine.pairs) > 1 and held == len(mine.pairs):
+        return "All pairs are kept for the score: leave at least one to learn from."
+    return ""
 
 
 def _start_training(work: Session, mine: Draft, chosen: Plan) -> None:

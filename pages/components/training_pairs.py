@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from pages.components.session import Opened, Session
 from pages.components.training import Draft, DraftPair
 
 if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
     from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 # One pair in so many is kept for the score, at least one where there are two.
@@ -26,7 +27,7 @@ OTHER_FILE = 1000
 def add(work: Session) -> None:
     """Take uploads, and the image that is open."""
     mine = training.draft(work)
-    left, right = st.columns([3, 1], vertical_alignment="bottom", gap="medium")
+    left, right = (st.container(), None) if work.image is None else st.columns([3, 1], gap="medium")
     uploads = left.file_uploader(
         "Files that hold both channels, or one file each for transmitted light and stain. They stay on this "
         "computer.",
@@ -34,28 +35,27 @@ def add(work: Session) -> None:
         accept_multiple_files=True,
         key=f"train-upload-{mine.uploads}",
     )
-    image = work.image
-    known = image is not None and any(pair.opened.digest == image.digest for pair in mine.pairs)
-    useful = image is not None and image.transmitted is not None and bool(image.observed)
-    label = "Add the open image" if image is None else f"Add {words.plain(image.file.name)}"
-    why = (
-        "Open an image on the Start page first."
-        if image is None
-        else "It needs a stain beside transmitted light."
-    )
-    pressed = right.button(
-        label,
-        disabled=known or not useful,
-        width="stretch",
-        help=None if useful else why,
-        key="train-add-open",
-    )
-    if pressed and image is not None:
-        _take(mine, [image])
-        st.rerun()
+    if right is not None:
+        _open_image(work, mine, right)
     if uploads:
         mine.uploads += 1  # a new key empties the uploader, and the memory that it holds
-        _take(mine, _opened(work, mine, uploads))
+        take(mine, _opened(work, mine, uploads))
+        st.rerun()
+
+
+def _open_image(work: Session, mine: Draft, column: DeltaGenerator) -> None:
+    """Offer the open image as a pair, or say why it is none."""
+    image = work.image
+    assert image is not None
+    name = words.plain(image.file.name)
+    column.caption("The image that is open")
+    if any(pair.opened.digest == image.digest for pair in mine.pairs):
+        column.markdown(f"{words.ICONS['ok']} {name} is among the pairs.")
+    elif image.transmitted is None or not image.observed:
+        missing = "transmitted light" if image.transmitted is None else "stain"
+        column.markdown(f"{name} holds no {missing}, so it is no pair.")
+    elif column.button(f"Add {name}", width="stretch", key="train-add-open"):
+        take(mine, [image])
         st.rerun()
 
 
@@ -72,11 +72,15 @@ def _opened(work: Session, mine: Draft, uploads: Sequence[UploadedFile]) -> list
     return found
 
 
-def _take(mine: Draft, files: list[Opened]) -> None:
+def _first(file: Opened) -> int | None:
+    return next(iter(file.observed), None)
+
+
+def take(mine: Draft, files: list[Opened], *, target: Callable[[Opened], int | None] = _first) -> None:
     """Make pairs of files: those with both channels, and those where one file has the stain of another."""
     stained = [file for file in files if _only_stained(file)]
     for file in (file for file in files if file not in stained):
-        pair = DraftPair(file, next(iter(file.observed), None))
+        pair = DraftPair(file, target(file))
         if pair.target is None and stained:
             names = {each.file.name: each for each in stained}
             best = difflib.get_close_matches(file.file.name, names, n=1, cutoff=0.0)
@@ -118,7 +122,8 @@ def _show_pair(mine: Draft, number: int, pair: DraftPair) -> None:
         name, remove = st.columns([5, 1], vertical_alignment="center")
         other = "" if pair.partner is None else f" with {pair.partner.file.name}"
         size = words.micrometres(pair.opened.voxel_size_um)
-        name.markdown(f"**{words.plain(pair.opened.file.name)}**{words.plain(other)} · {size}")
+        drawn = " :orange-badge[:material/science: simulated]" if pair.opened.file.simulated else ""
+        name.markdown(f"**{words.plain(pair.opened.file.name)}**{words.plain(other)} · {size}{drawn}")
         if remove.button("Remove", key=f"train-remove-{key}", type="tertiary"):
             mine.pairs.remove(pair)
             st.rerun()
@@ -139,7 +144,9 @@ def _picture(column: object, opened: Opened, channel: int | None, title: str) ->
             st.caption("not chosen")
             return
         try:
-            picture = cached.channel_picture(opened.digest, opened.axes, channel, opened)
+            light = channel == opened.transmitted
+            draw = cached.light_picture if light else cached.channel_picture
+            picture = draw(opened.digest, opened.axes, channel, opened)
         except LabelFreeError as problem:
             st.error(words.plain(str(problem)))
         else:
@@ -232,7 +239,5 @@ def split_note(mine: Draft) -> None:
         )
     elif held == 0:
         st.warning("Keep at least one pair for the score; without it nobody knows how good the model is.")
-    elif held == len(mine.pairs):
-        st.warning("Leave at least one pair to learn from.")
-    else:
+    elif held < len(mine.pairs):
         st.caption(f"{len(mine.pairs) - held} to learn from, {held} for the score.")

@@ -20,13 +20,21 @@ from pages.components.session import Session
 
 POLL_SECONDS = 2.0
 MORE_MINUTES = 5.0
-BLUE, GREY = "#0b6e75", "#8a979e"
+# Both stand out on white and on black.
+BLUE, GREY = "#1a8f98", "#8a979e"
 SAID = {
     "starting": "Starting …",
     "preparing": "Preparing the pairs …",
     "finishing": "Scoring the model on whole fields it never saw …",
 }
-METRICS = {"pearson_r": "Pearson r", "dice": "Dice of masks", "before": "r of the model it started from"}
+METRICS = {"pearson_r": "Pearson r", "dice": "Dice of masks", "before": "Pearson r before"}
+MEANINGS = {
+    "pearson_r": "Are prediction and stain bright in the same places? 1: always; 0: no relation.",
+    "dice": "How far do their outlines overlap? 1: wholly; 0: not at all.",
+    "before": "Of the model that it started from.",
+}
+# So much less than before is worse, and no chance.
+WORSE = 0.02
 
 
 def panel(work: Session) -> None:
@@ -58,8 +66,9 @@ def _under_way(work: Session) -> None:
         if cancel.button("Cancel", width="stretch", key="train-cancel"):
             service.forget(work.owner)
             st.rerun()
-        _curves(state, save=False)
+        # The pictures are there from the start, so that the curves push nothing down.
         _pictures(work)
+        _curves(state, save=False)
 
 
 def _said(state: TrainingState) -> str:
@@ -79,7 +88,8 @@ def _curves(state: TrainingState, *, save: bool = True) -> None:
     left, right = st.columns(2, gap="medium")
     time = Axis("minutes", 0.0, float(minutes[-1]))
     with left:
-        st.markdown("**Loss on the training pairs**", help="What the training makes small. It should fall.")
+        st.markdown("**Mistakes on the training pairs (loss)**")
+        st.caption("What the training makes small. It should fall.")
         top = float(np.nanmax(loss)) * 1.05
         lines = (Curve(minutes, loss, BLUE),)
         _plot(
@@ -89,10 +99,8 @@ def _curves(state: TrainingState, *, save: bool = True) -> None:
             save=save,
         )
     with right:
-        st.markdown(
-            "**Pearson r on what it never saw**",
-            help="1 is perfect. When it no longer rises, it is time to stop.",
-        )
+        st.markdown("**Likeness on what it never saw (Pearson r)**")
+        st.caption("1 is perfect. When it no longer rises, it is time to stop.")
         values = [value for value in (*r, state.before_r or 0.0) if math.isfinite(value)]
         curves: tuple[Curve, ...] = (Curve(minutes, r, BLUE, "now"),)
         if state.before_r is not None and math.isfinite(state.before_r):
@@ -112,11 +120,12 @@ def _pictures(work: Session) -> None:
     found = training.service().pictures(work.owner)
     if found is None:
         return
-    st.caption(
-        f"A part of {words.plain(found.name)} that the training never sees. Observed and predicted have the "
-        "same black and white, unless the model it started from answers in another unit."
-    )
-    shown = _windows(found, compares=training.draft(work).compares)
+    compares = training.draft(work).compares
+    scale = "All predictions are drawn between the same black and white as the observed stain."
+    if found.before is not None and not compares:
+        scale = "“Before” has a black and white of its own, since that model answers in another unit."
+    st.caption(f"A part of {words.plain(found.name)} that the training never sees. {scale}")
+    shown = _windows(found, compares=compares)
     for column, (title, plane, window) in zip(st.columns(len(shown)), shown, strict=True):
         picture = showing.framed(coloured(plane, window, "gray"), found.pixel_um, columns=len(shown))
         showing.picture(column, picture, title)
@@ -140,7 +149,7 @@ def _ended(work: Session, state: TrainingState) -> None:
             st.error(words.plain(state.problem))
         else:
             st.subheader("Your model is ready", anchor=False)
-            _scores(state.scores)
+            scores(state.scores)
         with st.container(horizontal=True, vertical_alignment="center"):
             if state.state == "done":
                 _keep(work)
@@ -154,21 +163,26 @@ def _ended(work: Session, state: TrainingState) -> None:
             if st.button("Discard", key="train-discard"):
                 service.forget(work.owner)
                 st.rerun()
-        if mine.kept:
-            st.success(f"Kept as {words.plain(mine.kept)}. It is in the list of models from now on.")
-            st.page_link("pages/predict.py", label="Predict with it", icon=":material/auto_awesome:")
-        _curves(state)
         _pictures(work)
+        _curves(state)
 
 
-def _scores(scores: Sequence[tuple[str, float, int]]) -> None:
-    if not scores:
+def scores(found: Sequence[tuple[str, float, int]]) -> None:
+    """Show the scores of a finished model, each a metric, its median and of how many fields."""
+    if not found:
         st.warning("The part kept for the score holds nothing of the target, so there is no score.")
         return
     columns = st.columns(4)
-    for column, (metric, value, n) in zip(columns, scores, strict=False):
-        column.metric(f"{METRICS.get(metric, metric)}, n = {n}", words.number(value))
-    count = scores[0][2]
+    for column, (metric, value, _) in zip(columns, found, strict=False):
+        column.metric(METRICS.get(metric, metric), words.number(value))
+        column.caption(MEANINGS.get(metric, ""))
+    count = found[0][2]
+    medians = {metric: value for metric, value, _ in found}
+    if medians.get("pearson_r", 1.0) < medians.get("before", -1.0) - WORSE:
+        st.warning(
+            "The model it started from does better here. Train longer, bring more pairs, or discard this one "
+            "and go on with the old one."
+        )
     st.caption(
         f"On {count} field{'s' * (count != 1)} or part of one that the training never saw. So few say "
         "little: score it on more of your own with `labelfree evaluate`, and look at the Trust page of each "
@@ -182,7 +196,13 @@ def _keep(work: Session) -> None:
         return
     entry, package = made
     local = adding.own_computer()
-    if st.button("Keep it", type="primary", icon=":material/bookmark_add:", disabled=bool(mine.kept)):
+    if mine.kept:
+        st.markdown(
+            f"{words.ICONS['ok']} Kept as {words.plain(mine.kept)}, and in the list of models",
+            width="content",
+        )
+        st.page_link("pages/predict.py", label="Predict with it", icon=":material/auto_awesome:")
+    elif st.button("Keep it", type="primary", icon=":material/bookmark_add:"):
         try:
             kept = keep_model(entry, user_folder() if local else work.path / "models")
         except LabelFreeError as problem:

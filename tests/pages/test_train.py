@@ -11,12 +11,13 @@ import psutil
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from labelfree_core.images.writing import write_channels
 from labelfree_core.models.entries import list_models
 from labelfree_core.settings import Settings
 from labelfree_core.training.service import TrainingService
 from pages.components import training
 
-from .conftest import press, words
+from .conftest import SIZE_UM, channels, press, words
 
 Open = Callable[..., AppTest]
 Trainers = Callable[[], list[psutil.Process]]
@@ -43,6 +44,13 @@ def with_the_open_image(open_app: Open) -> AppTest:
     return press(app, next(button.label for button in app.button if button.label.startswith("Add ")))
 
 
+def second_pair(folder: Path) -> bytes:
+    """Another field with both channels, as a file."""
+    path = folder / "more.ome.tif"
+    write_channels(path, channels(seed=1), SIZE_UM)
+    return path.read_bytes()
+
+
 def started(open_app: Open) -> AppTest:
     app = with_the_open_image(open_app)
     app.selectbox(key="train-start-True").set_value("nothing").run()
@@ -67,8 +75,37 @@ def labels(app: AppTest) -> set[str]:
 def test_it_opens_empty_and_says_what_to_bring(open_app: Open, trainings: TrainingService) -> None:
     app = open_app("train")
     assert not app.exception
-    assert "show the same field twice" in words(app)
+    text = words(app)
+    assert "one field, seen twice" in text
+    assert "About 5 minutes" in text
+    assert "No images at hand? Try it" in text
     assert "Start training" not in labels(app)
+
+
+def test_one_press_brings_sample_pairs_that_can_be_trained_on(
+    open_app: Open, trainings: TrainingService
+) -> None:
+    app = press(open_app("train"), "Try it with these pairs")
+    assert not app.exception
+    assert "cells.ome.tif" in words(app)
+    assert "unstained.ome.tif" not in words(app)
+    assert app.selectbox(key="train-structure-DNA").value == "DNA"
+    assert app.selectbox(key="train-start-True").value == "nothing"
+    assert "Start training" in labels(app)
+
+
+def test_a_start_that_has_to_wait_says_on_the_page_why(
+    open_app: Open, trainings: TrainingService, tmp_path: Path
+) -> None:
+    app = with_the_open_image(open_app)
+    app.get("file_uploader")[0].set_value([("more.ome.tif", second_pair(tmp_path), "image/tiff")])
+    app.run()
+    assert "Start training" in labels(app)
+    for box in [box for box in app.checkbox if box.label.startswith("Keep for the score")]:
+        box.set_value(True)
+    app.run()
+    assert "Start training" not in labels(app)
+    assert "leave at least one to learn from" in words(app)
 
 
 def test_one_pair_is_proposed_and_its_score_warned_of(open_app: Open, trainings: TrainingService) -> None:
@@ -93,7 +130,8 @@ def test_a_training_is_watched_stopped_kept_and_in_the_list(
     assert "Your model is ready" in words(app)
     assert any(metric.label.startswith("Pearson r") for metric in app.metric)
     app = press(app, "Keep it")
-    assert "Kept as my-dna" in app.success[0].value
+    assert "Kept as my-dna" in words(app)
+    assert "Keep it" not in labels(app)
     (kept,) = list_models([tmp_path / "models"])
     assert not kept.problem
     assert "cells.ome.tif" in kept.card.training
@@ -104,6 +142,19 @@ def test_a_training_is_watched_stopped_kept_and_in_the_list(
     app = press(app, "Cancel")
     assert "Your model is ready" not in words(app)
     assert not trainers()
+
+
+@pytest.mark.parametrize(("now", "worse"), [(0.5, True), (0.79, False), (0.9, False)])
+def test_a_model_that_does_worse_than_the_one_it_started_from_says_so(now: float, worse: bool) -> None:
+    def page(now: float) -> None:
+        from pages.components import training_run
+
+        training_run.scores([("pearson_r", now, 1), ("dice", 0.5, 1), ("before", 0.8, 1)])
+
+    app = AppTest.from_function(page, kwargs={"now": now}).run()
+    assert not app.exception
+    assert [metric.value for metric in app.metric] == [f"{now:.2f}", "0.50", "0.80"]
+    assert bool(app.warning) is worse
 
 
 def test_a_training_ends_with_the_session(
@@ -118,8 +169,8 @@ def test_a_training_ends_with_the_session(
 
 def test_a_file_that_is_no_pair_is_advice(open_app: Open, trainings: TrainingService) -> None:
     app = open_app("train", sample="unstained")
-    button = next(button for button in app.button if button.label.startswith("Add "))
-    assert button.disabled
+    assert not [button for button in app.button if button.label.startswith("Add ")]
+    assert "holds no stain, so it is no pair" in words(app)
     app.get("file_uploader")[0].set_value([("notes.tif", b"no image", "image/tiff")])
     app.run()
     assert not app.exception
