@@ -17,6 +17,7 @@ from labelfree_core.training.task import Pictures, TrainingState
 from pages.components import adding, cached, downloads, plotting, showing, training, words
 from pages.components.plotting import Axis, Curve, Plot
 from pages.components.session import Session
+from pages.components.training import Draft
 
 POLL_SECONDS = 2.0
 MORE_MINUTES = 5.0
@@ -201,7 +202,9 @@ def _keep(work: Session) -> None:
             f"{words.ICONS['ok']} Kept as {words.plain(mine.kept)}, and in the list of models",
             width="content",
         )
-        st.page_link("pages/predict.py", label="Predict with it", icon=":material/auto_awesome:")
+        if st.button("Predict with it", type="primary", icon=":material/auto_awesome:"):
+            choose(work, mine)
+            st.switch_page("pages/predict.py")
     elif st.button("Keep it", type="primary", icon=":material/bookmark_add:"):
         try:
             kept = keep_model(entry, user_folder() if local else work.path / "models")
@@ -212,3 +215,12 @@ def _keep(work: Session) -> None:
             mine.kept = kept.card.id
         st.rerun()
     downloads.button("Download (zip)", package.read_bytes, f"{entry.card.id}.zip", "application/zip")
+
+
+def choose(work: Session, mine: Draft) -> None:
+    """Choose the kept model, and open an image where none is: rather one that it never saw."""
+    work.chosen = [mine.kept]
+    if work.image is None:
+        unseen_first = sorted(mine.pairs, key=lambda pair: not pair.held_out)
+        if unseen_first:
+            work.show(unseen_first[0].opened)

@@ -132,6 +132,9 @@ def test_a_training_is_watched_stopped_kept_and_in_the_list(
     app = press(app, "Keep it")
     assert "Kept as my-dna" in words(app)
     assert "Keep it" not in labels(app)
+    app = press(app, "Predict with it")
+    assert app.title[0].value == "Predict fluorescence"
+    app = app.switch_page("pages/train.py").run()
     (kept,) = list_models([tmp_path / "models"])
     assert not kept.problem
     assert "cells.ome.tif" in kept.card.training
@@ -142,6 +145,25 @@ def test_a_training_is_watched_stopped_kept_and_in_the_list(
     app = press(app, "Cancel")
     assert "Your model is ready" not in words(app)
     assert not trainers()
+
+
+def test_a_kept_model_is_chosen_and_finds_an_image_that_it_never_saw() -> None:
+    def page() -> None:
+        from types import SimpleNamespace
+
+        import streamlit as st
+
+        from pages.components.training_run import choose
+
+        pairs = [SimpleNamespace(opened=name, held_out=name == "unseen") for name in ("seen", "unseen")]
+        for image in (None, "mine"):
+            work = SimpleNamespace(image=image, chosen=[])
+            work.show = lambda opened, work=work: setattr(work, "image", opened)
+            choose(work, SimpleNamespace(kept="my-dna", pairs=pairs))
+            st.write(f"{work.image} {work.chosen[0]}")
+
+    app = AppTest.from_function(page).run()
+    assert [each.value for each in app.markdown] == ["unseen my-dna", "mine my-dna"]
 
 
 @pytest.mark.parametrize(("now", "worse"), [(0.5, True), (0.79, False), (0.9, False)])
