@@ -41,16 +41,14 @@ def show(work: Session) -> None:
     if not shipped:
         return
     with st.container(border=True):
-        said, *shown = st.columns([3, *(2 for _ in shipped)], gap="medium")
-        with said:
-            st.subheader("No images at hand? Try it", anchor=False)
-            st.markdown(
-                "These samples are simulated: transmitted light left of the line, stains of the same field "
-                "right of it. A new network learns the DNA of one and is scored on the other; stop it when "
-                "you like. A model for your cells needs your own images."
-            )
-            pressed = st.button("Try it with these pairs", type="primary", icon=":material/play_arrow:")
-        for column, sample in zip(shown, shipped, strict=True):
+        st.subheader("No images at hand? Try it", anchor=False)
+        st.markdown(
+            "These samples are simulated: transmitted light left of the line, stains of the same field right "
+            "of it. A new network learns DNA from all but one, which is kept for the score; stop it when you "
+            "like. A model for your cells needs your own images."
+        )
+        pressed = st.button("Try it with these pairs", type="primary", icon=":material/play_arrow:")
+        for column, sample in zip(st.columns(len(shipped)), shipped, strict=True):
             picture = cached.sample_picture(sample.path, sample.path.stat().st_mtime, sample.structures)
             column.image(picture, sample.title, width="stretch", alt=f"{sample.title}, in light and stained")
         if pressed:
@@ -59,8 +57,10 @@ def show(work: Session) -> None:
 
 
 def _samples() -> list[samples.Sample]:
-    """List the shipped z-stacks that are not made to be hard; one training takes no planes beside them."""
-    return [each for each in samples.samples() if not each.hard and "plane" not in each.id]
+    """List the shipped z-stacks, the hard ones first: what is last is kept for the score."""
+    stacks = [each for each in samples.samples() if "plane" not in each.id]
+    easy = [each for each in stacks if not each.hard]
+    return [*(each for each in stacks if each.hard), *reversed(easy)]
 
 
 def _take(work: Session, shipped: list[samples.Sample]) -> None:

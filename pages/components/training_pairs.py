@@ -239,5 +239,5 @@ def split_note(mine: Draft) -> None:
         )
     elif held == 0:
         st.warning("Keep at least one pair for the score; without it nobody knows how good the model is.")
-    elif held < len(mine.pairs):
+    else:
         st.caption(f"{len(mine.pairs) - held} to learn from, {held} for the score.")
