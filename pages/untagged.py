@@ -48,7 +48,10 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
         work.batch.clear()
         st.rerun()
 
-cards.caution(entry.card)
+if entry.card.caution:
+    cards.caution(entry.card)
+else:  # a line in its place, so that another choice moves nothing
+    st.caption(words.plain(cards.headline(entry.card)))
 if work.batch_running:
     batching.progress(work)
 else:
