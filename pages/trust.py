@@ -64,3 +64,4 @@ if found.pearson_r is None:
         "Where the file holds the stain, predict its structure on the Predict page. Then this page also "
         "shows how well the two match, how well they could match, and where they differ."
     )
+    st.page_link("pages/predict.py", label="Go to Predict", icon=":material/auto_awesome:")

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from labelfree_core.analysis.trust import TrustReport
 
 METRIC_COLUMNS = 4
+# Two maps of a few hundred pixels; wider, on a projector, they fill more than a screen.
+MAPS_PX = 1280
 MODEL = "trust-model"
 LEVELS = {
     "green": (":green[:material/check_circle:]", "Looks trustworthy"),
@@ -176,7 +178,8 @@ def error_map(found: TrustReport) -> None:
     deep = values.ndim == 3
     unsure, mean = values.mean(axis=0) if deep else values, views.mean.max(axis=0) if deep else views.mean
     top = float(np.percentile(unsure, 99.8)) or 1.0
-    left, right = st.columns(2)
+    with st.container(width=MAPS_PX):
+        left, right = st.columns(2)
     title = "Expected error" if calibrated else "Disagreement of the views (not calibrated)"
     pixel = views.voxel_size_um[-1]
     showing.picture(left, showing.framed(coloured(unsure, (0.0, top)), pixel), title)
