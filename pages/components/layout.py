@@ -86,21 +86,18 @@ h3 {font-size: 1.3rem !important;}
 .lf-ramp {height: 10px; border-radius: 2px; max-width: 30rem;}
 .lf-ends {display: flex; justify-content: space-between; max-width: 30rem; font-size: 0.85rem; opacity: 0.8;
   font-variant-numeric: tabular-nums;}
+/* Streamlit writes white on the main button, too pale on the bright colour of the dark theme. The server does
+   not hear of a theme that changes while a page is open, so the style itself chooses. */
+[data-testid="stBaseButton-primary"]:not(:disabled), [data-testid="stBaseButton-primary"]:not(:disabled) p {
+  color: light-dark(#fff, #05201f);}
 [data-testid="stMetricValue"] {font-variant-numeric: tabular-nums;}
-</style>
-"""
-
-# Streamlit writes white on the main button, which is too pale on the bright colour of the dark theme.
-DARK_CSS = """
-<style>
-[data-testid="stBaseButton-primary"], [data-testid="stBaseButton-primary"] p {color: #05201f;}
 </style>
 """
 
 
 def style() -> None:
     """Apply the few rules that the theme can't say."""
-    st.html(CSS + (DARK_CSS if st.context.theme.type == "dark" else ""))
+    st.html(CSS)
 
 
 def footer() -> None:
