@@ -69,8 +69,12 @@ def choice(entry: ModelEntry, image: Opened, *, chosen: bool) -> bool:
     """Show one model to choose, and say whether it is chosen."""
     card = entry.card
     with st.container(border=True, height="stretch", key=f"card-{card.id}"):
+        own = "" if entry.shipped else f" · {words.plain(card.title)}"
         picked = st.checkbox(
-            f"**{words.plain(card.structure)}**", chosen, key=f"model-{card.id}", disabled=bool(entry.problem)
+            f"**{words.plain(card.structure)}**{own}",
+            chosen,
+            key=f"model-{card.id}",
+            disabled=bool(entry.problem),
         )
         st.caption(words.plain(headline(card)))
         if card.limits:  # the first limit of a card is the one to know before choosing
