@@ -158,7 +158,7 @@ def ceiling(found: TrustReport) -> None:
         ]
     )
     for note in found.notes:
-        if note.topic == "stain":
+        if note.topic == "stain" and note.level == "green":  # what speaks against it stands above
             st.markdown(words.plain(note.sentence))
 
 
