@@ -229,14 +229,14 @@ def of_objects(matched: int, missed: int, extra: int, *, inside: str = "") -> No
 
     Examples
     --------
-    >>> of_objects(22, 8, 3).sentence
-    'Of 30 objects in the stain 22 were found (IoU 0.5) and 8 missed; 3 predicted ones are not in it.'
+    >>> of_objects(22, 8, 3).sentence[:76]
+    'Of 30 objects in the stain 22 were found (IoU 0.5: at least half in common) '
     """
     total = matched + missed
-    found = f"Of {total} objects in the stain{inside} {matched} were found (IoU 0.5) and {missed} missed"
+    found = f"Of {total} objects in the stain{inside} {matched} were found (IoU 0.5: at least half in common)"
     level = "amber" if max(missed, extra) > matched else "green"
     cause = "of the objects in the stain of this very image fewer were found than missed or invented"
-    return Note(level, cause, f"{found}; {extra} predicted ones are not in it.", "stain")
+    return Note(level, cause, f"{found} and {missed} missed; {extra} predicted ones are not in it.", "stain")
 
 
 def where_views_disagree(mean: np.ndarray, *, calibrated: bool) -> Callable[[tuple[int, ...], float], str]:
