@@ -55,13 +55,15 @@ def run(arguments: argparse.Namespace) -> None:
         pair.observed, pair.predicted, region=pair.region, noise_ceiling=pair.ceiling, units=pair.units
     )
     use, said = _training_use(arguments.predicted)
-    words = " ".join(filter(None, [explain(found, arguments.structure, arguments.modality), said]))
+    # A simulated image is easier than those of the paper.
+    structure = "" if observed.origin.simulated else arguments.structure
+    words = " ".join(filter(None, [explain(found, structure, arguments.modality), said]))
     if arguments.differences or arguments.picture:
         _differences(pair, arguments)
     for sentence in pair.notes:
         note(sentence)
     if arguments.json:
-        row = published(arguments.structure, arguments.modality) if arguments.structure else None
+        row = published(structure, arguments.modality) if structure else None
         say_json(
             {
                 **found.as_dict(),

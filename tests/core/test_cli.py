@@ -13,6 +13,7 @@ import tifffile
 from PIL import Image
 
 from labelfree_core.cli import VERBS, main
+from labelfree_core.images.samples import samples
 
 ROOT = Path(__file__).parents[2]
 
@@ -269,6 +270,14 @@ def test_compare_takes_channels_by_name_and_says_the_papers_score(document, cell
     assert found["pearson_r"] < -0.9
     assert found["published_r"] == 0.65
     assert "0.65" in found["explanation"]
+
+
+def test_compare_does_not_hold_a_simulated_image_against_the_paper(document) -> None:
+    file = next(sample.path for sample in samples() if sample.simulated)
+    names = ("--observed-channel", "H3342", "--predicted-channel", "H3342", "--structure", "DNA")
+    found = document("compare", file, file, *names)
+    assert found["published_r"] is None
+    assert "published" not in found["explanation"]
 
 
 def test_a_file_against_itself_is_perfect_and_in_words(call, pair) -> None:
