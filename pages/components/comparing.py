@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import partial
 
@@ -11,7 +12,6 @@ import streamlit as st
 from labelfree_core.analysis.alignment import Pair
 from labelfree_core.analysis.difference import Differences, differences
 from labelfree_core.analysis.display import limits, picture, rescale
-from labelfree_core.analysis.published import CITATION, HOW
 from labelfree_core.analysis.scores import Scores, published
 from labelfree_core.analysis.segmentation import is_mask
 from labelfree_core.inference.prediction import Prediction
@@ -21,7 +21,7 @@ from labelfree_core.reports.figures import DIVERGING, SEQUENTIAL, coloured
 from labelfree_core.reports.gif import animate, captioned
 from labelfree_core.reports.panels import Bar, Panel, side_by_side
 from labelfree_core.reports.plots import Axis, Curve, Heat, Plot
-from pages.components import cached, downloads, saving, showing, words
+from pages.components import cached, downloads, layout, saving, showing, words
 from pages.components.keeping import kept
 from pages.components.session import Session
 
@@ -35,25 +35,21 @@ TITLES = {
 
 
 def numbers(found: Scores, structure: str, modality: str, *, simulated: bool) -> None:
-    """Show the scores, each with a word of help, beside what was published, which is for real images."""
+    """Show the scores, each with what it means, beside what was published, which is for real images."""
     values = [
-        ("Pearson r", found.pearson_r, "1: brightness rises and falls together; 0: no relation."),
-        ("SSIM", found.ssim, "Structural similarity: 1 is identical to the eye."),
-        ("NRMSE", found.nrmse, "Typical error in standard deviations of the stain: 0 is perfect."),
-        ("Dice", found.dice_otsu, "Overlap of the two Otsu masks: 1 is perfect."),
-        ("Noise ceiling", found.ceiling, "The best r that noise in the observed image allows."),
+        ("Pearson r", found.pearson_r, "Are both bright in the same places? 1: always; 0: no relation."),
+        ("SSIM", found.ssim, "Likeness of brightness, contrast and pattern nearby. 1: the same."),
+        ("NRMSE", found.nrmse, "Typical error, in standard deviations of the stain. 0: none."),
+        ("Dice", found.dice_otsu, "Overlap of both masks (Otsu's threshold). 1: the same."),
+        ("Noise ceiling", found.ceiling, "The best r that the noise of this stain allows."),
     ]
-    columns = st.columns(len(values) + 1)
-    for column, (label, value, meaning) in zip(columns, values, strict=False):
-        column.metric(label, words.number(value), help=meaning)
-    if simulated:  # easier than the real images of the paper
-        return
-    row = published(structure, modality)
-    known = "none" if row is None else words.number(row.pearson_r)
-    source = f"What the paper's network reached for {structure} in {modality}: {HOW}. {CITATION}."
-    if row is None:
-        source = f"The paper has no network for {structure} in {modality}."
-    columns[-1].metric("Published r", known, help=words.plain(source))
+    if not simulated:
+        row = published(structure, modality)
+        meaning = "What the paper reached on real images, their median."
+        if row is None:
+            meaning = f"The paper has no network for {structure} in {modality}."
+        values.append(("Published r", math.nan if row is None else row.pearson_r, meaning))
+    layout.metrics(values)
 
 
 def seen_in_training(work: Session, entry: ModelEntry | None) -> None:

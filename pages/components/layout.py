@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -25,6 +26,8 @@ PAGES = (
     ("models", "Models", "menu_book"),
     ("train", "Train your own", "school"),
 )
+
+FEW_METRICS = 4
 
 CSS = """
 <style>
@@ -64,6 +67,11 @@ h3 {font-size: 1.3rem !important;}
     flex-direction: column;}
   [class*="st-key-stacked-"] > [data-testid="stLayoutWrapper"] > [data-testid="stHorizontalBlock"]
     > [data-testid="stColumn"] {width: 100%; flex: none;}
+}
+/* More numbers than a tablet has room for beside each other: three in a row. */
+@media (max-width: 1000px) {
+  .st-key-many-metrics [data-testid="stHorizontalBlock"] {flex-wrap: wrap;}
+  .st-key-many-metrics [data-testid="stColumn"] {flex: 1 1 28%; min-width: 28%;}
 }
 /* Writes the address and shows nothing. */
 .st-key-address {position: absolute;}
@@ -157,6 +165,14 @@ def extent(sizes: Mapping[str, int]) -> str:
         f"{n} {names.get(axis, f'along {axis}')}" for axis, n in sizes.items() if axis not in "YX" and n > 1
     ]
     return ", ".join([*counts, f"{sizes['Y']} × {sizes['X']} pixels (y × x)"])
+
+
+def metrics(values: Sequence[tuple[str, float | None, str]]) -> None:
+    """Show numbers in a row, each with its name and what it means; a dash where one is not known."""
+    with st.container(key="many-metrics" if len(values) > FEW_METRICS else None):
+        for column, (label, value, meaning) in zip(st.columns(len(values)), values, strict=True):
+            column.metric(label, words.number(math.nan if value is None else value))
+            column.caption(words.plain(meaning))
 
 
 def need_image(work: Session) -> Opened:

@@ -13,7 +13,7 @@ from labelfree_core.analysis.display import own_limits
 from labelfree_core.inference.prediction import Prediction
 from labelfree_core.models.store import ModelEntry
 from labelfree_core.reports.figures import SEQUENTIAL, coloured
-from pages.components import cached, session, showing, words
+from pages.components import cached, layout, session, showing, words
 from pages.components.keeping import kept
 from pages.components.session import Look, Session
 from pages.components.viewer import Layer, ViewState, viewer
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from labelfree_core.analysis.regions import Region
     from labelfree_core.analysis.trust import TrustReport
 
-METRIC_COLUMNS = 4
 # Two maps of a few hundred pixels; wider, on a projector, they fill more than a screen.
 MAPS_PX = 1280
 MODEL = "trust-model"
@@ -123,7 +122,7 @@ def verdict(found: TrustReport) -> None:
 def numbers(found: TrustReport, entry: ModelEntry) -> None:
     """Show what is known about image and model, each with what it means; a dash where it is not known."""
     invents = entry.card.hallucination.get("phase_scrambled")
-    _row(
+    layout.metrics(
         [
             ("Familiarity", found.familiarity, "1: like the images it learnt from; below 0.5: unusual."),
             (
@@ -149,7 +148,7 @@ def ceiling(found: TrustReport) -> None:
         return
     st.subheader("Against the stain", anchor=False)
     painted = "" if found.ceiling is None or math.isfinite(found.ceiling) else " None for a segmentation."
-    _row(
+    layout.metrics(
         [
             ("Pearson r", found.pearson_r, "Are both bright in the same places? 1: always; 0: no relation."),
             ("Noise ceiling", found.ceiling, f"The best r that the noise of this stain allows.{painted}"),
@@ -160,12 +159,6 @@ def ceiling(found: TrustReport) -> None:
     for note in found.notes:
         if note.topic == "stain" and note.level == "green":  # what speaks against it stands above
             st.markdown(words.plain(note.sentence))
-
-
-def _row(values: list[tuple[str, float | None, str]]) -> None:
-    for column, (label, value, meaning) in zip(st.columns(METRIC_COLUMNS), values, strict=True):
-        column.metric(label, words.number(math.nan if value is None else value))
-        column.caption(words.plain(meaning))
 
 
 def error_map(found: TrustReport) -> None:

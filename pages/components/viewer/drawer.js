@@ -43,8 +43,8 @@ function layerPart(v, layer, index) {
   part.hi = range("White", () => setWindow(v, index, v.s.per[index].lo, bounded(windowValue(layer, +part.hi.value))));
   part.loText = make("output", { class: "number" });
   part.hiText = make("output", { class: "number" });
-  const auto = make("button", { type: "button", class: "plain", title: "The published percentiles, 0.02 and 99.8 (C)", onclick: () => autoWindow(v, index) }, "Auto");
-  const stretch = make("button", { type: "button", class: "plain", title: "Percentiles 2 and 98", onclick: () => stretchWindow(v, index) }, "Stretch");
+  const auto = make("button", { type: "button", class: "plain", title: "From the darkest to the brightest, but for a few voxels: percentiles 0.02 and 99.8, as published (C)", onclick: () => autoWindow(v, index) }, "Auto");
+  const stretch = make("button", { type: "button", class: "plain", title: "More contrast: percentiles 2 and 98", onclick: () => stretchWindow(v, index) }, "Stretch");
   part.node = make(
     "section",
     {},

@@ -63,8 +63,8 @@ function scaleGroup(v) {
     const input = make("input", { type: "radio", name: "scale", value: same ? "same" : "own", onchange: () => setScale(v, same) });
     return [input, make("label", { title: `${title} (E)` }, input, make("span", {}, text))];
   };
-  const [own, ownLabel] = choice(false, "Own scales", "Each image between its own percentiles 0.02 and 99.8");
-  const [same, sameLabel] = choice(true, "One scale", "Both between the percentiles of the observed image, as in the published tutorial");
+  const [own, ownLabel] = choice(false, "Own scales", "Each image from its own darkest to its own brightest (percentiles 0.02 and 99.8): compare shapes, not brightness");
+  const [same, sameLabel] = choice(true, "One scale", "Both as the observed image (its percentiles, as in the published tutorial): equal grey means equal value");
   o.own = own;
   o.same = same;
   return make("span", { class: "choice", role: "radiogroup", "aria-label": "Brightness scale" }, ownLabel, sameLabel);
