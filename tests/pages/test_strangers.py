@@ -131,7 +131,7 @@ def test_who_leaves_in_the_middle_frees_the_worker_for_the_next(
             await bob.until_shown("Image (OME-TIFF)", 120)
             assert bob.complaints() == []
             await asyncio.to_thread(until, lambda: len(server.sessions) == 1, 60)
-            assert server.waiting == []
+            await asyncio.to_thread(until, lambda: server.waiting == [], 30)  # forgotten within a second
         finally:
             await bob.leave()
 
