@@ -41,6 +41,7 @@ class Visitor:
         self._states: dict[str, WidgetState] = {}
         self._repeating: dict[str, asyncio.Task] = {}
         self._urls: asyncio.Queue[FileURLs] = asyncio.Queue()
+        self._begun = False
         self._finished = asyncio.Event()
         self._cookie = ""
         self._session = ""
@@ -138,6 +139,7 @@ class Visitor:
         if once is not None:
             message.rerun_script.widget_states.widgets.append(once)
         if not part:
+            self._begun = False
             self._finished.clear()
         await self._socket.send(message.SerializeToString())
         if not part:
@@ -204,6 +206,7 @@ class Visitor:
         if kind == "new_session":
             self._session = message.new_session.initialize.session_id or self._session
             if not message.metadata.run.fragment_ids:
+                self._begun = True
                 self._page = message.new_session.page_script_hash
                 self.shown.clear()
                 self._stop_repeating()
@@ -221,6 +224,11 @@ class Visitor:
             again = self._repeat(message.auto_rerun.fragment_id, message.auto_rerun.interval)
             self._repeating.setdefault(message.auto_rerun.fragment_id, asyncio.create_task(again))
         elif kind == "script_finished" and message.script_finished == ForwardMsg.FINISHED_SUCCESSFULLY:
+            self._end()
+
+    def _end(self) -> None:
+        """Note that the page is drawn; not that one is which was under way when this one was asked for."""
+        if self._begun:
             self._finished.set()
 
     async def _repeat(self, part: str, interval: float) -> None:
