@@ -2,6 +2,7 @@
 
 const LITTLE_ENDIAN = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1;
 const pixel = (r, g, b) => (LITTLE_ENDIAN ? (255 << 24) | (b << 16) | (g << 8) | r : (r << 24) | (g << 16) | (b << 8) | 255) >>> 0;
+const withAlpha = (packed, alpha) => (LITTLE_ENDIAN ? (packed & 0xffffff) | (alpha << 24) : (packed & ~255) | alpha) >>> 0;
 
 // Added up, green and magenta give white where both are present; never red beside green.
 const MERGE_MAPS = ["green", "magenta", "cyan", "yellow"];
@@ -84,6 +85,19 @@ function mergedAtFirst(layers, layer) {
   if (layers.some(isDrawn)) return isDrawn(layer) || layer.role === "transmitted";
   if (layer.kind === "mask" || layer.role === "transmitted") return false;
   return isPair(layers) || countRole(layers, "predicted") < 2 || layer.role === "predicted";
+}
+
+// A drawing hides what lies under it: added to a grey image, orange would look yellow and no longer be what the
+// legend says. In a mean over z it is as dense as it lies there.
+function drawnTable(v, index) {
+  const layer = v.volumes.layers[index];
+  if (!layer.cache.drawn) {
+    const [r, g, b] = colourAt(layer.colormap, 1);
+    const opaque = pixel(r, g, b);
+    const table = Uint32Array.from({ length: layer.levels }, (_, sample) => withAlpha(opaque, sample));
+    layer.cache.drawn = { key: layer.colormap, table };
+  }
+  return layer.cache.drawn;
 }
 
 function mergeTable(v, index) {

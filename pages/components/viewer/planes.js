@@ -75,7 +75,7 @@ function bitmap(v, id, axis, key, paint) {
   const [width, height] = cutSize(v, axis);
   if (bm?.canvas.width !== width || bm.canvas.height !== height) {
     const canvas = make("canvas", { width, height });
-    const context = canvas.getContext("2d", { alpha: false });
+    const context = canvas.getContext("2d", { alpha: id.startsWith("drawn") });
     const image = context.createImageData(width, height);
     bm = { canvas, context, image, pixels: new Uint32Array(image.data.buffer), key: null };
     v.bitmaps.set(name, bm);

@@ -24,8 +24,7 @@ function panelsOf(v) {
     return [{ title: names(v, a, b).join(" → "), bar: { layers: [a, b] }, values: [a, b], items: [layerItem(v, a), layerItem(v, b, { alpha: s.blend })] }];
   if (s.mode === "merge") {
     const shown = layers.map((_, index) => index).filter((index) => s.per[index].merged);
-    const item = (index) => ({ canvas: (axis) => layerBitmap(v, index, axis, mergeTable(v, index), "merge"), op: "lighter" });
-    return [{ title: "", bar: { merge: shown }, values: shown, items: shown.map(item) }];
+    return [{ title: "", bar: { merge: shown }, values: shown, items: mergedItems(v, shown) }];
   }
   if (s.mode === "difference")
     return [{ title: names(v, a, b).join(" − "), bar: { difference: true }, values: [a, b], items: [{ canvas: (axis) => differenceBitmap(v, axis) }] }];
@@ -33,6 +32,15 @@ function panelsOf(v) {
     return [{ title: "", bar: { agreement: true }, values: single(v) ? [a] : [a, b], items: [{ canvas: (axis) => agreementBitmap(v, axis) }] }];
   if (s.mode === "3d") return [{ title: boxText(v), bar: { volume: volumeChannels(v) }, values: [], items: [] }];
   return sidePanels(v);
+}
+
+// Images are added up; drawings lie over them.
+function mergedItems(v, shown) {
+  const { layers } = v.volumes;
+  const image = (index) => ({ canvas: (axis) => layerBitmap(v, index, axis, mergeTable(v, index), "merge"), op: "lighter" });
+  const drawing = (index) => ({ canvas: (axis) => layerBitmap(v, index, axis, drawnTable(v, index), "drawn") });
+  const drawn = shown.filter((index) => isDrawn(layers[index]));
+  return [...shown.filter((index) => !drawn.includes(index)).map(image), ...drawn.map(drawing)];
 }
 
 function boxText({ volumes: { nx, ny, nz, um } }) {
