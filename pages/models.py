@@ -17,7 +17,7 @@ if not entries:
     st.info("No model is installed yet. Add a model file below.")
 else:
     st.caption(cards.LEGEND)
-with st.container(key="grid-wide-models"):
+with st.container(key="grid-models"):
     for entry in entries:
         with st.container(border=True, height="stretch"):
             cards.summary(entry)

@@ -28,8 +28,9 @@ if work.image is not None:
                 st.switch_page("pages/predict.py")
         found.show(work)
 
-st.subheader("Open a sample" if work.image is None else "Open another image", anchor=False)
-gallery.show_samples(work)
-st.subheader("Or open your own", anchor=False)
+# First, so that it needs no scrolling where the samples fill a laptop's screen.
+st.subheader("Open your image" if work.image is None else "Open another image", anchor=False)
 gallery.show_upload(work)
+st.subheader("Or try a sample", anchor=False)
+gallery.show_samples(work)
 gallery.show_public(work)

@@ -68,14 +68,17 @@ def _light_mismatch(card: ModelCard, image: Opened) -> str:
 def choice(entry: ModelEntry, image: Opened, *, chosen: bool) -> bool:
     """Show one model to choose, and say whether it is chosen."""
     card = entry.card
-    with st.container(border=True, height="stretch", key=f"card-{card.id}"):
+    with st.container(border=True, height="stretch", key=f"card-{card.id}", gap="xsmall"):
         own = "" if entry.shipped else f" · {words.plain(card.title)}"
-        picked = st.checkbox(
-            f"**{words.plain(card.structure)}**{own}",
-            chosen,
-            key=f"model-{card.id}",
-            disabled=bool(entry.problem),
-        )
+        with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+            picked = st.checkbox(
+                f"**{words.plain(card.structure)}**{own}",
+                chosen,
+                key=f"model-{card.id}",
+                disabled=bool(entry.problem),
+            )
+            with st.popover("Model card", type="tertiary"):
+                whole(entry)
         st.caption(words.plain(headline(card)))
         if card.limits:  # the first limit of a card is the one to know before choosing
             st.caption(f"{words.ICONS['note']} {words.plain(card.limits[0])}")
@@ -87,8 +90,6 @@ def choice(entry: ModelEntry, image: Opened, *, chosen: bool) -> bool:
         if size is not None and size.level != "ok":
             said = f"**{words.plain(size.what)}** {words.plain(size.effect)} {words.plain(size.advice)}"
             st.caption(f"{words.ICONS[size.level]} {said}")
-        with st.popover("Model card", type="tertiary"):
-            whole(entry)
     return picked and not entry.problem
 
 

@@ -46,7 +46,7 @@ def models(work: Session, entries: list[ModelEntry]) -> list[ModelEntry]:
 def _grid(work: Session, entries: list[ModelEntry], name: str) -> list[ModelEntry]:
     image = work.image
     assert image is not None
-    with st.container(key=f"grid-wide-{name}"):
+    with st.container(key=f"grid-choice-{name}"):
         return [entry for entry in entries if cards.choice(entry, image, chosen=entry.card.id in work.chosen)]
 
 

@@ -48,11 +48,14 @@ def _channels(work: Session, image: Opened) -> None:
         _colour(work, image)
         return
     count = image.sizes.get("C", 1)
-    for start in range(0, min(count, SHOWN_CHANNELS), COLUMNS):
-        numbers = range(start, min(start + COLUMNS, count, SHOWN_CHANNELS))
-        for column, number in zip(st.columns(COLUMNS), numbers, strict=False):
-            with column:
-                _channel(work, image, number)
+    if count <= COLUMNS:
+        places = st.columns(COLUMNS)[:count]
+    else:  # as many in a row as have room
+        with st.container(key="grid-channels"):
+            places = [st.container() for _ in range(min(count, SHOWN_CHANNELS))]
+    for number, place in enumerate(places):
+        with place:
+            _channel(work, image, number)
     if count > SHOWN_CHANNELS:
         st.caption(f"{count - SHOWN_CHANNELS} more channels are in the file.")
         labels = [image.channel_label(number) for number in range(count)]

@@ -62,7 +62,7 @@ def show_upload(work: Session) -> None:
             "the owner of the server to."
         )
     upload = st.file_uploader(
-        "Your own image: OME-TIFF, ImageJ or other TIFF, PNG, JPEG, NumPy. It stays on this computer.",
+        "A z-stack or a single plane: TIFF (OME, ImageJ and others), PNG, JPEG, NumPy. It stays here.",
         type=KINDS,
         key=f"upload-{work.uploads}",
     )

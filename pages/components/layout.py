@@ -38,12 +38,17 @@ h3 {font-size: 1.3rem !important;}
   box-shadow: 0 0 0 1px rgba(128, 140, 148, 0.35);}
 /* Enlarged pixel by pixel already, with a scale bar whose text must survive being made smaller. */
 [class*="st-key-framed-"] [data-testid="stImage"] img {image-rendering: auto;}
-/* As many cards in a row as have room: two on a tablet, three on a laptop, five or six on a projector. */
-[class*="st-key-grid-"] {display: grid !important; align-items: stretch; gap: 1rem;
-  grid-template-columns: repeat(auto-fill, minmax(min(100%, 330px), 1fr));}
+/* As many in a row as have room. Samples: two on a tablet, three on a laptop, six on a projector; cards of
+   models, with more to read: two, three, four; those to choose from, with a picture below that should be seen
+   too: two, two, four; channels: three, five, five. */
+[class*="st-key-grid-"] {--least: 330px; display: grid !important; align-items: stretch; gap: 1rem;
+  grid-template-columns: repeat(auto-fill, minmax(min(100%, var(--least)), 1fr));}
+.st-key-grid-channels {--least: 220px !important;}
+@media (min-width: 1200px) {[class*="st-key-grid-choice-"] {--least: 400px !important;}}
 @media (min-width: 1800px) {
-  [class*="st-key-grid-"] {grid-template-columns: repeat(auto-fill, minmax(280px, 1fr));}
-  [class*="st-key-grid-wide-"] {grid-template-columns: repeat(auto-fill, minmax(400px, 1fr));}
+  [class*="st-key-grid-"] {--least: 280px;}
+  .st-key-grid-channels {--least: 300px !important;}
+  .st-key-grid-models {--least: 400px !important;}
 }
 /* A contact sheet: four in a row, two on a tablet, where four would be too small to see. */
 .st-key-sheet {display: grid !important; align-items: start; gap: 1rem;
@@ -52,7 +57,7 @@ h3 {font-size: 1.3rem !important;}
 .st-key-sheet > div {width: 100% !important; min-width: 0;}
 [class*="st-key-grid-"] > div {width: 100% !important; height: 100%; min-width: 0;}
 /* As large as the picture beside it, at every width. */
-[class*="st-key-square-"] {aspect-ratio: 1; max-width: 46rem;}
+[class*="st-key-square-"] {aspect-ratio: 1; min-height: 0; max-width: 46rem;}
 [class*="st-key-square-"] > div,
 [class*="st-key-square-"] [data-testid="stPlotlyChart"] {height: 100% !important;}
 /* Small print that a projector still shows; what warns in it is never faded. */
@@ -71,7 +76,8 @@ h3 {font-size: 1.3rem !important;}
 /* More numbers than a tablet has room for beside each other: three in a row. */
 @media (max-width: 1000px) {
   .st-key-many-metrics [data-testid="stHorizontalBlock"] {flex-wrap: wrap;}
-  .st-key-many-metrics [data-testid="stColumn"] {flex: 1 1 28%; min-width: 28%;}
+  .st-key-many-metrics [data-testid="stColumn"] {flex: 0 1 calc(33% - 1rem);
+    min-width: 28%;}
 }
 /* Writes the address and shows nothing. */
 .st-key-address {position: absolute;}
@@ -171,8 +177,9 @@ def metrics(values: Sequence[tuple[str, float | None, str]]) -> None:
     """Show numbers in a row, each with its name and what it means; a dash where one is not known."""
     with st.container(key="many-metrics" if len(values) > FEW_METRICS else None):
         for column, (label, value, meaning) in zip(st.columns(len(values)), values, strict=True):
-            column.metric(label, words.number(math.nan if value is None else value))
-            column.caption(words.plain(meaning))
+            with column.container(gap="xsmall"):
+                st.metric(label, words.number(math.nan if value is None else value))
+                st.caption(words.plain(meaning))
 
 
 def need_image(work: Session) -> Opened:
