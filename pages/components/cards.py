@@ -72,7 +72,7 @@ def choice(entry: ModelEntry, image: Opened, *, chosen: bool) -> bool:
         own = "" if entry.shipped else f" · {words.plain(card.title)}"
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
             picked = st.checkbox(
-                f"**{words.plain(card.structure)}**{own}",
+                f"{words.plain(card.structure)}{own}",
                 chosen,
                 key=f"model-{card.id}",
                 disabled=bool(entry.problem),
@@ -154,6 +154,8 @@ def whole(entry: ModelEntry) -> None:
     if card.scores:
         st.markdown("**On images it never saw**")
         st.markdown("\n".join(f"- {words.plain(_score_line(score))}" for score in card.scores))
+        for note in dict.fromkeys(score.note for score in card.scores if score.note):
+            st.caption(f"{words.plain(note[0].upper() + note[1:])}.")
     if card.limits:
         st.markdown("**Limits**")
         st.markdown("\n".join(f"- {words.plain(limit)}" for limit in card.limits))
@@ -180,5 +182,4 @@ def _invented(card: ModelCard) -> None:
 
 def _score_line(score: Score) -> str:
     between = f", from {words.number(score.lowest)} to {words.number(score.highest)}" if score.n > 1 else ""
-    line = f"{score_words(score)}{between} ({score.data})"
-    return f"{line}. {score.note[0].upper()}{score.note[1:]}." if score.note else line
+    return f"{score_words(score)}{between} ({score.data})"
