@@ -7,6 +7,8 @@ from labelfree_core.errors import LabelFreeError
 from pages.components import cached, comparing, downloads, fitting, layout, links, plotting, showing, words
 from pages.components.viewer import viewer
 
+VIEW = "compare-view"
+
 work = layout.page(
     "compare",
     "Compare with the observed stain",
@@ -25,21 +27,21 @@ with where:
 if channel is None:
     links.state(prediction.model_id)
     comparing.without_observed(work, prediction)
-    st.stop()
+    layout.end()
 with how:
-    shared = comparing.choose_limits(prediction)
+    shared = comparing.choose_limits(prediction, VIEW)
 
 try:
     pair = cached.pair(work, channel, prediction)
     found = cached.scored(work, channel, prediction)
 except LabelFreeError as problem:
     st.error(words.plain(str(problem)))
-    st.stop()
+    layout.end()
 
 key, name = cached.pair_key(work, channel, prediction), downloads.stem(prediction)
 comparing.numbers(found, prediction.structure, image.modality, simulated=image.file.simulated)
 said, table = st.columns([3, 1], vertical_alignment="center")
-said.markdown(words.plain(explain(found)))
+said.markdown(words.plain(explain(found, points=words.points(pair.observed.ndim))))
 with table:
     downloads.button(
         "Scores (CSV)",
@@ -51,7 +53,7 @@ comparing.seen_in_training(work, cached.entry(work, prediction))
 
 shown = showing.pair_layers(work, prediction, name=prediction.structure, shared=shared)
 height = showing.height_px(pair.observed.shape, 2)
-view = viewer(shown, key="compare-view", height_px=height, state=links.wanted_view(work))
+view = viewer(shown, key=VIEW, height_px=height, state=links.wanted_view(work))
 links.state(prediction.model_id, view)
 comparing.how(pair, prediction, shared=shared, moved=view.limits)
 
@@ -62,9 +64,11 @@ with left:
     comparing.blink(gif, pair)
     downloads.button("Blink (GIF)", lambda: gif, f"{name}_blink.gif", "image/gif")
 with right:
-    st.subheader("Voxel by voxel", anchor=False)
+    many = words.points(pair.observed.ndim)
+    one = many[:-1]
+    st.subheader(f"{one.capitalize()} by {one}", anchor=False)
     plot, meaning = comparing.voxel_plot(pair)
-    alt = "Predicted against observed brightness of all voxels"
+    alt = f"Predicted against observed brightness of all {many}"
     plotting.show(plot, f"{name}_voxels", height_px=440, alt=alt, key="voxel-plot")
     st.caption(meaning)
 st.subheader("Where they differ", anchor=False)

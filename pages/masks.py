@@ -30,7 +30,8 @@ result, name = cached.result_id(work, prediction), downloads.stem(prediction)
 if channel is None:
     st.info("Without an observed stain there is nothing to compare with; here is the mask of the prediction.")
     masking.follow_viewer("", result)
-    threshold = masking.threshold("Predicted", prediction.voxels, result, name, prediction.units)
+    shown = masking.Shown("Predicted", prediction.units, prediction.voxels.ndim)
+    threshold = masking.threshold(shown, prediction.voxels, result, name)
     predicted = mask(prediction.voxels, threshold)
     masking.alone(prediction, predicted)
     masking.planes(work, prediction, result, thresholds=(None, threshold))
@@ -41,30 +42,26 @@ if channel is None:
         "image/tiff",
     )
     counting.section(work, counting.Compared(prediction, threshold))
-    st.stop()
+    layout.end()
 
 key = cached.pair_key(work, channel, prediction)
 try:
     pair = cached.pair(work, channel, prediction)
 except LabelFreeError as problem:
     st.error(words.plain(str(problem)))
-    st.stop()
+    layout.end()
 masking.follow_viewer("|".join(key), "|".join((*key, "mate")))
 left, right = st.columns(2, gap="large")
 with left:
-    low = masking.threshold("Observed", counting.counted(pair, pair.observed), "|".join(key), name)
+    shown = masking.Shown("Observed", n_axes=pair.observed.ndim)
+    low = masking.threshold(shown, counting.counted(pair, pair.observed), "|".join(key), name)
 with right:
     mate = counting.counted(pair, pair.predicted)
-    high = masking.threshold("Predicted", mate, "|".join((*key, "mate")), name)
+    shown = masking.Shown("Predicted", n_axes=pair.observed.ndim)
+    high = masking.threshold(shown, mate, "|".join((*key, "mate")), name)
 observed, predicted = mask(pair.observed, low), mask(pair.predicted, high)
 found = agreement(observed, predicted, region=pair.region)
-dice, iou, sentence = st.columns([1, 1, 4], vertical_alignment="center")
-dice.metric(
-    "Dice", words.number(found.dice), help="Twice the overlap over the sum of both masks; 1 is perfect."
-)
-iou.metric("IoU", words.number(found.iou), help="Overlap over union; 1 is perfect.")
-marked = "marked in the segmentation" if is_mask(pair.observed) else "stained"
-sentence.markdown(masking.sentence(found, marked=marked))
+masking.scores(found, marked="marked in the segmentation" if is_mask(pair.observed) else "stained")
 masking.side_by_side(pair, (observed, predicted), name)
 with st.container(horizontal=True):
     for label, chosen, threshold in (("Observed", observed, low), ("Predicted", predicted, high)):

@@ -29,6 +29,7 @@ __all__ = [
 
 UNITS = "standard deviations of the observed image"
 SSIM_WINDOW_PX = 7
+NO_LIMIT = 0.995  # a ceiling that is said to be 1.00 limits nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +150,9 @@ def scores(
     )
 
 
-def explain(found: Scores, structure: str = "", modality: str = "bright-field") -> str:
+def explain(
+    found: Scores, structure: str = "", modality: str = "bright-field", *, points: str = "voxels"
+) -> str:
     """
     Say what the scores mean, beside what the paper reached for the structure.
 
@@ -158,6 +161,8 @@ def explain(found: Scores, structure: str = "", modality: str = "bright-field") 
     found : Scores
     structure, modality : str
         As on the model card; empty where unknown.
+    points : str
+        What was counted, in words: a single plane has pixels.
 
     Returns
     -------
@@ -165,9 +170,9 @@ def explain(found: Scores, structure: str = "", modality: str = "bright-field") 
         Two or three plain sentences.
     """
     part = "" if found.share >= 1 else f", {found.share:.0%} of the field"
-    counted = f"{found.n_voxels:,} voxels{part}"
+    counted = f"{found.n_voxels:,} {points}{part}"
     sentences = [f"{_verdict(found.pearson_r)} (Pearson r {found.pearson_r:.2f}, {counted})."]
-    if math.isfinite(found.ceiling):
+    if found.ceiling < NO_LIMIT:
         sentences.append(
             f"Noise in the observed image limits even a perfect prediction to about {found.ceiling:.2f}."
         )

@@ -17,13 +17,14 @@ from labelfree_core.analysis.segmentation import is_mask
 from labelfree_core.inference.prediction import Prediction
 from labelfree_core.models.seen import training_sentence, training_use_of
 from labelfree_core.models.store import ModelEntry
-from labelfree_core.reports.figures import DIVERGING, SEQUENTIAL, coloured
+from labelfree_core.reports.figures import DIVERGING, coloured
 from labelfree_core.reports.gif import animate, captioned
 from labelfree_core.reports.panels import Bar, Panel, side_by_side
 from labelfree_core.reports.plots import Axis, Curve, Heat, Plot
 from pages.components import cached, downloads, layout, saving, showing, words
 from pages.components.keeping import kept
 from pages.components.session import Session
+from pages.components.viewer import moved as moved_in
 
 SCATTER_BINS, CURVE_BINS = 96, 80
 BLINK_SECONDS = 2.0
@@ -65,20 +66,25 @@ def seen_in_training(work: Session, entry: ModelEntry | None) -> None:
         st.caption(sentence)
 
 
-def choose_limits(prediction: Prediction) -> bool:
-    """Let the person show both images between one pair of limits, or each between its own."""
+def choose_limits(prediction: Prediction, view: str) -> bool:
+    """Let the person show both images between one pair of limits, or each its own; in the viewer as well."""
     tutorial = showing.z_score(prediction)
-    names = {True: "One scale", False: "Own scales"}
+    key = f"compare-limits-{tutorial}"
+    seen = moved_in(view)
+    if seen is not None and seen[0].one_scale != seen[1].one_scale:
+        st.session_state[key] = seen[1].one_scale
+    names = {False: "Own scales", True: "One scale"}
     picked = st.segmented_control(
         "Brightness",
         list(names),
         default=tutorial,
         format_func=names.__getitem__,
         required=True,
-        key=f"compare-limits-{tutorial}",
+        key=key,
         persist_state="session",
-        help="One scale is the tutorial's rule: the observed image sets black and white for both. It fits "
-        "where a model predicts brightness. A model that predicts a score from 0 to 1 would look dark.",
+        help="One scale: the observed image sets black and white for both, which fits where a model predicts "
+        "brightness. Own scales: each image has its own black and white, which fits a model that predicts a "
+        "score from 0 to 1.",
     )
     return bool(picked)
 
@@ -179,7 +185,10 @@ def voxel_plot(pair: Pair) -> tuple[Plot, str]:
         curves=(Curve(ends, ends, "#ffffff", dashed=True),),
         square=True,
     )
-    return plot, "Each voxel by its two values; on the dotted line they are equal. Brighter: more voxels."
+    points = words.points(pair.observed.ndim)
+    return plot, (
+        f"Each {points[:-1]} by its two values; on the dotted line they are equal. Brighter: more {points}."
+    )
 
 
 def _counted(pair: Pair, voxels: np.ndarray) -> np.ndarray:
@@ -198,7 +207,7 @@ def _inside_outside(pair: Pair) -> Plot:
         top = max(top, float(share.max()))
     return Plot(
         Axis("predicted (z-score)", edges[0], edges[-1]),
-        Axis("share of voxels (%)", 0.0, 1.08 * top),
+        Axis(f"share of {words.points(pair.observed.ndim)} (%)", 0.0, 1.08 * top),
         curves=tuple(curves),
     )
 
@@ -215,26 +224,27 @@ def _differences(key: tuple[str, str], shared: bool, _pair: Pair, _prediction: P
 def difference_maps(pair: Pair, prediction: Prediction, key: tuple[str, str], *, shared: bool) -> None:
     """Show the three mean projections of the differences between one pair of limits."""
     found = _differences(key, shared, pair, prediction)
-    between = found.limits if shared else found.symmetric_limits
-    colours = SEQUENTIAL if shared else DIVERGING
+    between = found.symmetric_limits
     units = "SD of the stain" if shared else "share of the scale"
-    maps = {kind: coloured(values, between, colours) for kind, values in found.projections().items()}
+    maps = {kind: coloured(values, between, DIVERGING) for kind, values in found.projections().items()}
     for column, (kind, shown) in zip(st.columns(3), maps.items(), strict=True):
         showing.picture(column, showing.framed(shown, pixel_um(pair), columns=3), TITLES[kind])
     bar, save = st.columns([5, 1], vertical_alignment="center")
     with bar:
-        showing.colour_bar(between, colours, units)
+        showing.colour_bar(between, DIVERGING, units)
     panels = [Panel(shown, TITLES[kind]) for kind, shown in maps.items()]
     with save:
-        draw = partial(side_by_side, panels, pixel_um(pair), bar=Bar(between, units, colours))
+        draw = partial(side_by_side, panels, pixel_um(pair), bar=Bar(between, units, DIVERGING))
         saving.menu(lambda theme: draw(theme=theme), f"{downloads.stem(prediction)}_differences")
-    mean = "Mean over all planes" if pair.observed.ndim == 3 else "The plane"
+    deep = pair.observed.ndim == 3
+    mean = "Mean over all planes" if deep else "The plane"
+    by_plane = " “Difference” in the viewer above shows plane by plane." if deep else ""
     rule = (
-        "in standard deviations of the stain, one scale for all three."
+        "in standard deviations of the stain"
         if shared
-        else "of what is shown, where 0 is black and 1 is white in either image; grey is no difference."
+        else "of what is shown, where 0 is black and 1 is white in either image"
     )
-    st.caption(f"{mean}, {rule} “Difference” in the viewer above shows plane by plane.")
+    st.caption(f"{mean}, {rule}; pale is no difference.{by_plane}")
 
 
 def without_observed(work: Session, prediction: Prediction) -> None:

@@ -12,11 +12,6 @@ from pages.components.session import Session
 
 POLL_SECONDS = 0.5
 DEVICES = {"auto": "Automatic", "cpu": "Processor", "cuda": "NVIDIA GPU", "mps": "Apple GPU"}
-GRIDS = {
-    "input": "My image's own voxels",
-    "model": "The model's voxels",
-    "crop": "The model's voxels, cropped as in the tutorial",
-}
 
 
 def models(work: Session, entries: list[ModelEntry]) -> list[ModelEntry]:
@@ -63,9 +58,9 @@ def settings(work: Session) -> None:
         now = "crop" if work.crop else work.grid
         grid = st.radio(
             "Voxels of the result",
-            list(GRIDS),
-            list(GRIDS).index(now),
-            format_func=GRIDS.__getitem__,
+            list(words.GRIDS),
+            list(words.GRIDS).index(now),
+            format_func=words.GRIDS.__getitem__,
             help="The published tutorial compares at the model's 0.29 µm, cropped to a multiple of 16.",
         )
         quick = st.toggle(
@@ -120,7 +115,7 @@ def estimate(work: Session, chosen: list[ModelEntry]) -> None:
         _wait(work, missing)
         return
     seconds, peak = sum(each.seconds for each in found), max(each.peak_bytes for each in found)
-    name = DEVICES.get(found[0].device, found[0].device)
-    st.caption(f"About {words.duration(seconds)} and {words.memory(peak)} of memory on: {name}.")
+    name = words.device(found[0].device)
+    st.caption(f"About {words.duration(seconds)} and {words.memory(peak)} of memory, on the {name}.")
     for warning in dict.fromkeys(text for each in found for text in each.warnings):
         st.caption(f":orange[:material/info:] {words.plain(warning)}")

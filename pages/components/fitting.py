@@ -27,7 +27,7 @@ def section(work: Session, channel: int, prediction: Prediction, pair: Pair) -> 
     if is_segmentation(observed.voxels):
         return  # what was painted has no camera counts
     if not st.toggle(
-        "Show in camera counts",
+        "Also show both in camera counts",
         key="compare-counts",
         persist_state="session",
         help="Gain and offset are fitted to the stain of this very image. For looking only.",
@@ -39,11 +39,6 @@ def section(work: Session, channel: int, prediction: Prediction, pair: Pair) -> 
     except LabelFreeError as problem:
         st.error(words.plain(str(problem)))
         return
-    names = ("Gain", "Offset", "Pearson r")
-    for column, name, value in zip(
-        st.columns(3), names, (found.gain, found.offset, found.pearson_r), strict=True
-    ):
-        column.metric(name, f"{value:,.1f}" if name != "Pearson r" else words.number(value))
     st.caption(
         f"Shown is {found.gain:,.1f} × prediction {'+' if found.offset >= 0 else '−'} "
         f"{abs(found.offset):,.1f} camera counts, the straight line that fits the stain best. It borrows its "

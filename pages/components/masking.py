@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -39,8 +40,22 @@ def _summary(key: str, _voxels: np.ndarray) -> tuple[float, np.ndarray, np.ndarr
     return otsu_threshold(_voxels), counts, edges
 
 
-def threshold(title: str, voxels: np.ndarray, key: str, name: str, units: str = "z-score") -> float:
-    """Show the histogram with its threshold, and let the person move it; Otsu's is one click away."""
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a threshold is of: its title, the unit of its brightness, and how many axes the image has."""
+
+    title: str
+    units: str = "z-score"
+    n_axes: int = 3
+
+
+def threshold(shown: Shown, voxels: np.ndarray, key: str, name: str) -> float:
+    """
+    Show the histogram with its threshold, and let the person move it; Otsu's is one click away.
+
+    *voxels* are those that count, in an array of any shape.
+    """
+    title, units = shown.title, shown.units
     otsu, counts, edges = _summary(key, voxels)
     head = st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center")
     head.markdown(f"**{title}**")
@@ -56,8 +71,7 @@ def threshold(title: str, voxels: np.ndarray, key: str, name: str, units: str = 
     widget = f"threshold-{key}-{st.session_state.get(_turn(key), 0)}"
     moved_before = key in work.thresholds
     if head.button("Back to Otsu", key=f"otsu-{key}", disabled=not moved_before, type="tertiary"):
-        work.thresholds.pop(key, None)
-        st.session_state.pop(widget, None)
+        st.session_state[_asked(key)] = OTSU  # a browser gives a slider's value back that the page let go
         st.rerun()
     moved = st.slider(
         f"Threshold of the {title.lower()} image ({units})",
@@ -73,13 +87,15 @@ def threshold(title: str, voxels: np.ndarray, key: str, name: str, units: str = 
         st.rerun()
     chosen = work.thresholds.get(key, otsu)
     alt = f"Histogram of the {title.lower()} image with its threshold"
-    shown = histogram((counts, edges), (chosen, otsu), units)
-    plotting.show(shown, f"{name}_{title.lower()}-histogram", height_px=230, alt=alt, key=f"histogram-{key}")
+    plot = histogram((counts, edges), (chosen, otsu), units, words.points(shown.n_axes))
+    plotting.show(plot, f"{name}_{title.lower()}-histogram", height_px=230, alt=alt, key=f"histogram-{key}")
     return chosen
 
 
-def histogram(bins: tuple[np.ndarray, np.ndarray], thresholds: tuple[float, float], units: str) -> Plot:
-    """Plot how many voxels have which brightness, on a logarithmic axis, with what counts as object."""
+def histogram(
+    bins: tuple[np.ndarray, np.ndarray], thresholds: tuple[float, float], units: str, points: str = "voxels"
+) -> Plot:
+    """Plot how many voxels or pixels have which brightness on a logarithmic axis, and what is object."""
     (counts, edges), (chosen, otsu) = bins, thresholds
     middles = (edges[:-1] + edges[1:]) / 2
     top = 1.6 * max(10.0, float(counts.max()))
@@ -92,10 +108,20 @@ def histogram(bins: tuple[np.ndarray, np.ndarray], thresholds: tuple[float, floa
         )
     return Plot(
         Axis(f"brightness ({units})", float(edges[0]), float(edges[-1])),
-        Axis("voxels", 0.7, top, log=True),
+        Axis(points, 0.7, top, log=True),
         (Bars(edges, counts, colours),),
         curves=tuple(rules),
     )
+
+
+def scores(found: Agreement, *, marked: str) -> None:
+    """Show how well both masks agree, in numbers and in a sentence."""
+    dice, iou, said = st.columns([1, 1, 4], vertical_alignment="center")
+    dice.metric(
+        "Dice", words.number(found.dice), help="Twice the overlap over the sum of both masks; 1 is perfect."
+    )
+    iou.metric("IoU", words.number(found.iou), help="Overlap over union; 1 is perfect.")
+    said.markdown(sentence(found, marked=marked))
 
 
 def sentence(found: Agreement, *, marked: str = "stained") -> str:
@@ -147,7 +173,8 @@ def alone(prediction: Prediction, predicted: np.ndarray) -> None:
     showing.picture(
         second, showing.framed(project(predicted).astype(np.uint8) * 255, pixel_um), "Predicted mask"
     )
-    st.caption(f"Marked: {predicted.mean():.1%} of all voxels. Maximum projections.")
+    how = " Maximum projections." if predicted.ndim == 3 else ""
+    st.caption(f"Marked: {predicted.mean():.1%} of all {words.points(predicted.ndim)}.{how}")
 
 
 def clipped(pair: Pair, predicted: np.ndarray) -> None:
@@ -165,8 +192,9 @@ def clipped(pair: Pair, predicted: np.ndarray) -> None:
         _between(after.limits),
     )
     st.caption(
-        "Outside the predicted mask, observed voxels are set to the observed minimum; the limits are found "
-        "anew on what is left. Haze and debris go, and so does what the prediction missed."
+        f"Outside the predicted mask, observed {words.points(predicted.ndim)} are set to the observed "
+        "minimum; the limits are found anew on what is left. Haze and debris go, and so does what the "
+        "prediction missed."
     )
 
 
@@ -197,7 +225,7 @@ def _turn(key: str) -> str:
 
 
 def _take(work: session.Session, key: str, between: Limits) -> None:
-    """Move a slider that is not drawn yet to where the viewer has the threshold."""
+    """Move a slider that is not drawn yet to the threshold that was asked for elsewhere."""
     asked = st.session_state.pop(_asked(key), None)
     if asked is None:
         return

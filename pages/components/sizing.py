@@ -25,7 +25,9 @@ def voxel_size(work: Session, image: Opened) -> None:
             "has another size."
         )
     elif guessed is None:
-        st.caption(f"Voxel size: {words.plain(image.proposal.voxel_size_um.reason)}")
+        stated = image.proposal.voxel_size_um
+        typed = image.voxel_size_um not in (None, stated.value)
+        st.caption(f"Voxel size: {'as you typed it' if typed else words.plain(stated.reason)}")
     else:
         st.caption(f":orange[:material/straighten:] Pixel size: an estimate. {words.plain(guessed.reason)}.")
     values = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -55,6 +56,11 @@ class ViewState:
     sections: bool = False
     limits: tuple[tuple[str, float, float], ...] = ()
     details: str = ""
+
+    @property
+    def one_scale(self) -> bool:
+        """Whether observed and predicted are shown between one pair of limits."""
+        return bool(json.loads(self.details or "{}").get("linked"))
 
     def at_thresholds(self, *, observed: float | None, predicted: float | None) -> ViewState:
         """

@@ -18,6 +18,12 @@ ICONS = {"severe": ":red[:material/error:]", "warning": ":orange[:material/warni
 ICONS |= {"note": ":blue[:material/info:]", "ok": ":green[:material/check_circle:]"}
 
 PICTURE_PX = 420
+GRIDS = {
+    "input": "My image's own voxels",
+    "model": "The model's voxels",
+    "crop": "The model's voxels, cropped as in the tutorial",
+}
+DEVICES = {"cpu": "processor", "cuda": "NVIDIA GPU", "mps": "Apple GPU"}
 
 
 def duration(seconds: float) -> str:
@@ -48,6 +54,26 @@ def number(value: float, digits: int = 2) -> str:
     ('−0.13', '0.00', '–')
     """
     return f"{value:z.{digits}f}".replace("-", "−") if math.isfinite(value) else "–"
+
+
+def points(n_axes: int) -> str:
+    """
+    Name what an image of so many axes consists of.
+
+    >>> points(2), points(3)
+    ('pixels', 'voxels')
+    """
+    return "voxels" if n_axes > 2 else "pixels"
+
+
+def device(kind: str) -> str:
+    """
+    Name what computes.
+
+    >>> device("cpu")
+    'processor'
+    """
+    return DEVICES.get(kind, kind)
 
 
 def intensity(value: float) -> str:

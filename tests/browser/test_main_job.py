@@ -193,3 +193,24 @@ def test_a_plot_is_saved_as_svg_and_pdf(visit: Callable, server: str) -> None:
         with page.expect_download() as download:
             page.get_by_role("button", name=label, exact=True).click()
         assert Path(download.value.path()).read_bytes().startswith(begins)
+
+
+def test_a_moved_threshold_goes_back_to_otsu_and_stays_there(visit: Callable, server: str) -> None:
+    from playwright.sync_api import expect
+
+    page = visit(f"{server}/masks?sample=colony&model={DNA}")
+    slider = page.get_by_role("slider", name="Threshold of the predicted image").first
+    slider.wait_for()
+    at_rest(page)
+    otsu = float(slider.get_attribute("aria-valuenow"))
+    for _ in range(3):
+        slider.press("PageUp")
+    back = page.get_by_role("button", name="Back to Otsu").last
+    expect(back).to_be_enabled(timeout=PATIENCE_MS)
+    at_rest(page)
+    assert float(slider.get_attribute("aria-valuenow")) > otsu
+    back.click()
+    expect(back).to_be_disabled(timeout=PATIENCE_MS)
+    page.wait_for_timeout(3000)  # a browser that kept the old value would have sent it by now
+    expect(back).to_be_disabled()
+    assert float(slider.get_attribute("aria-valuenow")) == pytest.approx(otsu, abs=0.02)
