@@ -45,10 +45,11 @@ for key, sentence in work.problems.items():
 results = work.results()
 if not results:
     links.state()
+    running.elsewhere(work)
     st.caption(
         "The result appears here, beside the bright-field image and the observed stain if the file has one."
     )
-    st.stop()
+    layout.end()
 
 try:
     shown = showing.layers(work, list(reversed(results.values())))

@@ -40,12 +40,12 @@ try:
     found = trusting.report(work, entry, look, second.opinion_of(work, entry))
 except LabelFreeError as problem:
     st.error(words.plain(str(problem)))
-    st.stop()
+    layout.end()
 
 trusting.verdict(found)
 trusting.numbers(found, entry)
 if found.blocked:
-    st.stop()
+    layout.end()
 trusting.ceiling(found)
 
 st.subheader("Where it is unsure", anchor=False)

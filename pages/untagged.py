@@ -28,7 +28,7 @@ if not work.batch:
         if stacks and st.button(f"Try it with {len(stacks)} simulated z-stacks", type="primary"):
             batching.add_samples(work, stacks)
             st.rerun()
-    st.stop()
+    layout.end()
 
 with st.container(horizontal=True, vertical_alignment="bottom"):
     entry = st.selectbox(

@@ -18,7 +18,7 @@ from labelfree_core.analysis.objects import ObjectRow, find_objects, table, to_c
 from labelfree_core.analysis.outlines import outlines
 from labelfree_core.analysis.segmentation import is_labelled
 from labelfree_core.inference.prediction import Prediction
-from pages.components import cached, downloads, words
+from pages.components import cached, downloads, showing, words
 from pages.components.keeping import kept
 from pages.components.session import Session
 from pages.components.viewer import Layer, ViewState, viewer
@@ -77,7 +77,7 @@ def section(work: Session, compared: Compared) -> None:
     with st.container(key="stacked-objects"):
         left, right = st.columns([1, 1], gap="large")
     with left:
-        picked = _table(found.rows)
+        picked = _table(found.rows, _units(compared))
         axes = "ZYX"[-prediction.voxels.ndim :]
         downloads.button(
             "Objects (CSV)",
@@ -155,13 +155,19 @@ def _sentence(rows: tuple[ObjectRow, ...]) -> str:
     if not any(counts.values()):
         return f"**{len(rows)} objects** in the prediction."
     return (
-        f"**{counts['matched']} matched**: stain and prediction overlap by half of their union or more "
-        f"(white). **{counts['missed']} missed**: in the stain only (orange). **{counts['extra']} extra**: "
-        "in the prediction only (blue)."
+        f"**{counts['matched']} matched** (white): a stained and a predicted object overlap by half of "
+        f"their union or more. **{counts['missed']} missed** (orange): stained objects that no predicted one "
+        f"matches so well. **{counts['extra']} extra** (blue): predicted objects that match no stained one."
     )
 
 
-def _table(rows: tuple[ObjectRow, ...]) -> int | None:
+def _units(compared: Compared) -> dict[str, str]:
+    """Return the unit of each mean of the table: beside a stain, the prediction is in that of the stain."""
+    own = "z-score" if compared.pair is not None else showing.short_units(compared.prediction)
+    return {"predicted": own, "observed": "z-score", "transmitted": "camera counts"}
+
+
+def _table(rows: tuple[ObjectRow, ...], units: dict[str, str]) -> int | None:
     """Show the rows; return the one that was clicked."""
     deep = len(rows[0].centroid_px) == 3
     sized = rows[0].centroid_um is not None
@@ -175,7 +181,7 @@ def _table(rows: tuple[ObjectRow, ...]) -> int | None:
             for axis, at in zip("zyx"[-len(place) :], place, strict=True)
         }
         line["IoU"] = round(row.iou, 2) if row.status else None
-        line |= {f"mean {name}": round(value, 2) for name, value in row.mean.items()}
+        line |= {f"mean {name} ({units[name]})": round(value, 2) for name, value in row.mean.items()}
         lines.append({name: value for name, value in line.items() if name != "status" or row.status})
     event = st.dataframe(
         _styled(lines),

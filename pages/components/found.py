@@ -67,7 +67,8 @@ def _channels(work: Session, image: Opened) -> None:
 
 def _channel(work: Session, image: Opened, number: int) -> None:
     try:
-        picture = cached.channel_picture(image.digest, image.axes, number, image)
+        draw = cached.light_picture if number == image.transmitted else cached.channel_picture
+        picture = draw(image.digest, image.axes, number, image)
         st.image(picture, width="stretch", alt=f"Channel {number}")
     except LabelFreeError as problem:
         st.error(words.plain(str(problem)))

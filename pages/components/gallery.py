@@ -95,12 +95,14 @@ def show_public(work: Session) -> None:
     if not public:
         return
     with st.expander("Real images, fetched from their public sources", expanded=bool(work.fetches)):
-        st.caption("Nothing is fetched by itself. What arrives is checked against its sha256.")
+        st.caption(
+            "Nothing is fetched by itself. What arrives is checked to be whole and unchanged (sha256)."
+        )
         for sample in public:
             words_, button = st.columns([5, 1], vertical_alignment="center")
             words_.markdown(
                 f"**{words.plain(sample.title)}** · {words.memory(sample.size)} · "
-                f"{words.plain(sample.licence)} · {words.plain(sample.source)}"
+                f"licence: {words.plain(sample.licence)} · {words.plain(sample.source)}"
             )
             under_way = sample.id in work.fetches
             if button.button("Fetch", key=f"fetch-{sample.id}", disabled=under_way, width="stretch"):

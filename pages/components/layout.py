@@ -60,6 +60,7 @@ h3 {font-size: 1.3rem !important;}
 [class*="st-key-square-"] {aspect-ratio: 1; min-height: 0; max-width: 46rem;}
 [class*="st-key-square-"] > div,
 [class*="st-key-square-"] [data-testid="stPlotlyChart"] {height: 100% !important;}
+[class*="st-key-card-"] [data-testid="stCheckbox"] p {font-weight: 600;}
 /* Small print that a projector still shows; what warns in it is never faded. */
 [data-testid="stCaptionContainer"] {opacity: 0.8;}
 [data-testid="stCaptionContainer"]:has(.stMarkdownColoredText) {opacity: 1;}
@@ -122,6 +123,12 @@ def footer() -> None:
     )
 
 
+def end() -> NoReturn:
+    """End a page early, with its last line."""
+    footer()
+    st.stop()
+
+
 def page(name: str, title: str, lead: str) -> Session:
     """
     Begin a page: guard, title, one sentence, and the open image.
@@ -152,7 +159,9 @@ def open_image_line(work: Session) -> None:
     parts = [
         f"**{words.plain(image.file.name)}**",
         extent(image.sizes),
-        "voxel size not known" if size is None else f"voxels of {words.micrometres(size)}{order}",
+        "voxel size not known"
+        if size is None
+        else f"{words.points(len(size))} of {words.micrometres(size)}{order}",
         f"input: {words.plain(image.channel_label(image.transmitted))}",
     ]
     simulated = " :orange-badge[:material/science: simulated]" if image.file.simulated else ""
@@ -203,10 +212,11 @@ def need_prediction(work: Session, what: str) -> None:
     running.start_linked(work)
     if work.jobs:
         running.panel(work)
-        st.stop()
+        end()
     for key, sentence in work.problems.items():
         if work.image is not None and key.image == work.image.key:
             st.error(words.plain(f"{key.model}: {sentence}"))
+    running.elsewhere(work)
     empty("Nothing is predicted yet", what, "predict", "Go to Predict")
 
 
@@ -216,4 +226,4 @@ def empty(title: str, what: str, target: str, label: str) -> NoReturn:
         st.subheader(title, anchor=False)
         st.write(what)
         st.page_link(f"pages/{target}.py", label=label, icon=":material/arrow_forward:")
-    st.stop()
+    end()

@@ -73,14 +73,33 @@ def panel(work: Session) -> None:
     collect(work)
     if not work.jobs:
         st.rerun()
+    known = {entry.card.id: entry.card.structure for entry in cached.models(work)}
     for key, job in list(work.jobs.items()):
         state = cached.service().job(job, work.owner)
+        name = key.model if key.model not in known else f"{known[key.model]} ({key.model})"
         bar, stop = st.columns([8, 1], vertical_alignment="bottom")
-        bar.progress(
-            min(max(state.fraction, 0.0), 1.0), text=f"**{words.plain(key.model)}**: {how_far(state)}"
-        )
+        bar.progress(min(max(state.fraction, 0.0), 1.0), text=f"**{words.plain(name)}**: {how_far(state)}")
         if stop.button("Cancel", key=f"cancel-{job}", width="stretch"):
             cancel(work, key.model, job)
+
+
+def elsewhere(work: Session) -> None:
+    """Say where results of the open file are that its settings hide."""
+    image = work.image
+    if image is None:
+        return
+    grids = {key.grid for key in work.predictions if key.image == image.key}
+    if grids:
+        named = " and ".join(f"“{words.GRIDS[grid]}”" for grid in words.GRIDS if grid in grids)
+        said = (
+            f"What you predicted of this image has other voxels: {named}. Choose them in Predict's settings."
+        )
+        st.info(words.plain(said))
+    elif any(key.image.startswith(image.digest) for key in work.predictions):
+        st.info(
+            "What you predicted of this file was with another channel or voxel size, as it was understood "
+            "then. Predict again, or set it back on the Start page."
+        )
 
 
 def how_far(state: JobState) -> str:

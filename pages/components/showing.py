@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import streamlit as st
 
@@ -20,7 +22,6 @@ from pages.components.viewer import Layer
 PAGE_PX, CONTROLS_PX = 1180, 150
 # What is left of a projector's 1920 x 1080 pixels for the viewer.
 PROJECTOR_PX, HIGHEST_PX = 1780, 900
-DEVICES = {"cpu": "processor", "cuda": "NVIDIA GPU", "mps": "Apple GPU"}
 
 
 def _letters(text: str) -> str:
@@ -34,12 +35,14 @@ def observed_channel(work: Session, prediction: Prediction) -> int | None:
     chosen = work.observed_choice.get(f"{image.digest}|{prediction.model_id}")
     if chosen is not None and chosen in image.observed:
         return chosen
-    wanted = prediction.structure
-    for words_for_it in (wanted, f"{wanted} {OF_SEGMENTATION}"):  # a stain says more than its segmentation
-        for channel, stain in image.observed.items():
-            if _letters(stain) == _letters(words_for_it):
-                return channel
-    return None
+    right = [n for n, stain in image.observed.items() if _shows(stain, prediction.structure)]
+    # A stain says more than its segmentation.
+    return min(right, key=lambda n: SEGMENTATION in image.observed[n], default=None)
+
+
+def _shows(stain: str, structure: str) -> bool:
+    """Whether a channel shows a structure, stained or segmented."""
+    return _letters(stain) in (_letters(structure), _letters(f"{structure} {OF_SEGMENTATION}"))
 
 
 def observed_stack(work: Session, prediction: Prediction) -> ImageStack | None:
@@ -61,19 +64,24 @@ def choose_result(work: Session, key: str) -> Prediction:
         only = found[names[0]]
         st.markdown(f"**{words.plain(only.structure)}** by `{only.model_id}`{badge(only)}")
         return only
-    picked = st.segmented_control(
-        "Structure",
-        names,
-        default=names[0],
-        required=True,
-        format_func=lambda model: words.plain(f"{found[model].structure} ({model})"),
-        key=key,
-        persist_state="session",
+    called = called_apart(list(found.values()))
+    picked = st.selectbox(
+        "Structure", names, format_func=called.__getitem__, key=key, persist_state="session"
     )
     chosen = found.get(str(picked), found[names[0]])
     if chosen.preview:
         st.markdown(badge(chosen))
     return chosen
+
+
+def called_apart(predictions: list[Prediction]) -> dict[str, str]:
+    """Name predictions by their structure, and by their model too where several are of one structure."""
+    count = Counter(found.structure for found in predictions)
+    return {
+        found.model_id: f"{found.structure} ({found.model_id})" * (count[found.structure] > 1)
+        or found.structure
+        for found in predictions
+    }
 
 
 def badge(prediction: Prediction) -> str:
@@ -98,6 +106,11 @@ def choose_observed(work: Session, prediction: Prediction, key: str) -> int | No
         key=f"{key}-{image.digest[:12]}-{prediction.model_id}",
         placeholder=f"Which channel shows {prediction.structure}?",
     )
+    if picked is not None and not _shows(stains[picked], prediction.structure):
+        said = (
+            f"It shows {stains[picked]}, and {prediction.structure} was predicted: these are two structures."
+        )
+        st.caption(f"{words.ICONS['warning']} {words.plain(said)}")
     if picked is not None:
         work.observed_choice[f"{image.digest}|{prediction.model_id}"] = picked
     return picked
@@ -137,12 +150,13 @@ def layers(work: Session, predictions: list[Prediction]) -> list[Layer]:
     name = image.channel_label(image.transmitted)
     digest = f"{image.key}|{light.shape}"
     shown = [Layer(name, light, first.voxel_size_um, "camera counts", role="transmitted", digest=digest)]
-    several = len(predictions) > 1
+    called = called_apart(predictions)
     for prediction in predictions:
         if prediction.voxels.shape != first.voxels.shape:
             continue
-        name = prediction.model_id if several else prediction.structure
-        shown += pair_layers(work, prediction, name=name, own_units=not z_score(prediction))
+        shown += pair_layers(
+            work, prediction, name=called[prediction.model_id], own_units=not z_score(prediction)
+        )
     return shown
 
 
@@ -154,6 +168,11 @@ def z_score(prediction: Prediction) -> bool:
 def is_score(prediction: Prediction) -> bool:
     """Whether a prediction says from 0 to 1 how sure the model is."""
     return prediction.units.lower().startswith("score")
+
+
+def short_units(prediction: Prediction) -> str:
+    """Return the unit of a prediction without what explains it."""
+    return "z-score" if z_score(prediction) else prediction.units.split(" of ")[0].split(":")[0]
 
 
 def own_window(prediction: Prediction) -> Limits:
@@ -175,12 +194,23 @@ def windows(pair: Pair, prediction: Prediction, *, shared: bool) -> tuple[Limits
 
 def _alone(prediction: Prediction, name: str, digest: str) -> Layer:
     """Show a prediction in its own unit; a score of 0 to 1 without its long explanation, from 0 to 1."""
-    size, units = prediction.voxel_size_um, prediction.units
+    size = prediction.voxel_size_um
     window = own_window(prediction)
-    short = "z-score" if z_score(prediction) else units.split(" of ")[0].split(":")[0]
     return Layer(
-        f"{name}, predicted", prediction.voxels, size, short, window, role="predicted", digest=digest
+        f"{name}, predicted",
+        prediction.voxels,
+        size,
+        short_units(prediction),
+        window,
+        role="predicted",
+        digest=digest,
     )
+
+
+def _stained(work: Session, channel: int, prediction: Prediction, name: str) -> str:
+    """Name what a channel shows: *name*, unless another stain than the predicted structure's was chosen."""
+    shows = "" if work.image is None else work.image.observed.get(channel, "")
+    return name if not shows or _shows(shows, prediction.structure) else shows
 
 
 def pair_layers(
@@ -200,7 +230,13 @@ def pair_layers(
     first, second = windows(pair, prediction, shared=shared)
     observed = "|".join((*cached.pair_key(work, channel, prediction), "observed"))
     stain = Layer(
-        f"{name}, observed", pair.observed, size, "z-score", first, role="observed", digest=observed
+        f"{_stained(work, channel, prediction, name)}, observed",
+        pair.observed,
+        size,
+        "z-score",
+        first,
+        role="observed",
+        digest=observed,
     )
     if own_units:
         return [stain, _alone(prediction, name, result)]
@@ -258,6 +294,6 @@ def notes(prediction: Prediction, image: Opened) -> None:
     total = prediction.seconds.get("total")
     time = "" if total is None else f" in {total:.1f} s"
     st.caption(
-        f"`{prediction.model_id}` on the {DEVICES.get(prediction.device, prediction.device)}{time}. "
+        f"`{prediction.model_id}` on the {words.device(prediction.device)}{time}. "
         f"Unit: {words.plain(prediction.units)}. " + " ".join(words.plain(note) for note in prediction.notes)
     )

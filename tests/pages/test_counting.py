@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import numpy as np
@@ -21,7 +22,9 @@ def test_objects_of_stain_and_prediction_are_counted(predicted: Open) -> None:
     assert "2 matched" in words(app)
     shown = app.dataframe[-1].value
     assert list(shown["status"]) == ["matched", "matched"]
-    assert {"volume (µm³)", "z (µm)", "y (µm)", "x (µm)", "IoU", "mean observed"} <= set(shown.columns)
+    assert {"volume (µm³)", "z (µm)", "y (µm)", "x (µm)", "IoU", "mean observed (z-score)"} <= set(
+        shown.columns
+    )
 
 
 def test_numbers_of_the_table_have_a_true_minus_and_the_same_decimals() -> None:
@@ -78,9 +81,10 @@ def test_touching_objects_get_a_line_each() -> None:
 def test_camera_counts_are_shown_as_a_fit_and_for_looking_only(predicted: Open) -> None:
     app = predicted("compare")
     assert "display only" not in words(app)
-    toggle = next(box for box in app.toggle if box.label == "Show in camera counts")
+    toggle = next(box for box in app.toggle if box.label == "Also show both in camera counts")
     app = toggle.set_value(True).run()
     assert not app.exception
-    shown = {metric.label: metric.value for metric in app.metric}
-    assert float(shown["Gain"].replace(",", "")) > 100
+    gain = re.search(r"Shown is ([0-9.,]+) × prediction", words(app))
+    assert gain is not None
+    assert float(gain[1].replace(",", "")) > 100
     assert "display only, no measurement" in words(app)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 import weakref
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -38,8 +39,8 @@ def test_the_queue_tells_when_it_is_ones_turn(open_app: Open, worker: Worker) ->
     worker.ahead = (2, 95.0)
     app = press(open_app("predict", sample="cells"), "Predict")
     shown = [element.proto.text for element in app.get("progress")]
-    assert [text.replace("*", "") for text in shown] == [
-        "dna-test-3d: 2 others come first, starts in about 2 min"
+    assert [re.sub(r"[*\\]", "", text) for text in shown] == [
+        "DNA (dna-test-3d): 2 others come first, starts in about 2 min"
     ]
 
 

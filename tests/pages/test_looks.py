@@ -57,6 +57,46 @@ def test_compare_has_the_tutorials_one_scale_and_own_ones_a_click_away(predicted
     assert "Compare shapes, not brightness" in words(app)
 
 
+def test_one_scale_chosen_in_the_viewer_is_the_pages_choice_too(
+    predicted: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = predicted("compare")
+    one = ViewState(details='{"linked": true}')
+    news = [(one, replace(one, details='{"linked": false}'))]
+    monkeypatch.setattr(comparing, "moved_in", lambda key: news.pop() if news else None)
+    app.run()
+    assert not app.exception
+    assert next(group for group in app.segmented_control if group.label == "Brightness").value is False
+    assert "Compare shapes, not brightness" in words(app)
+
+
+def test_predictions_of_one_structure_are_told_apart_by_their_models(predicted: Open) -> None:
+    app = predicted("predict")
+    made = next(iter(app.session_state["work"].predictions.values()))
+    others = [replace(made, model_id="b"), replace(made, model_id="c", structure="lamin B1")]
+    first = f"{made.structure} ({made.model_id})"
+    assert list(showing.called_apart([made, *others]).values()) == [
+        first,
+        f"{made.structure} (b)",
+        "lamin B1",
+    ]
+    assert list(showing.called_apart([made]).values()) == [made.structure]
+
+
+def test_a_result_that_the_settings_hide_is_not_lost_without_a_word(predicted: Open) -> None:
+    app = predicted("predict")
+    app.session_state["work"].grid = "model"
+    app.run()
+    assert not app.exception
+    assert any("“My image's own voxels”" in box.value for box in app.info)
+
+
+def test_an_empty_page_has_its_last_line_too(open_app: Open) -> None:
+    assert "A prediction is a network's guess" in "".join(
+        block.proto.body for block in open_app("compare").get("html")
+    )
+
+
 def test_the_open_image_is_measured_in_words(predicted: Open) -> None:
     said = words(predicted("predict"))
     assert re.search(r"\d+ planes, \d channels, \d+ × \d+ pixels \(y × x\)", said)

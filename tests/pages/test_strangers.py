@@ -72,7 +72,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
 async def begin(visitor: Visitor, image: Path) -> None:
     """Ask for a prediction and wait until the worker is in the middle of it."""
     await get_ready(visitor, image)
-    await visitor.tick(f"**{SLOW.structure}** · {SLOW.title}")
+    await visitor.tick(f"{SLOW.structure} · {SLOW.title}")
     await visitor.press("Predict")
     await visitor.until(lambda: in_the_middle(visitor), 120, "the middle of a prediction")
 
