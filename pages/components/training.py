@@ -74,8 +74,8 @@ class Draft:
     """
     What one person has prepared.
 
-    ``compares`` says whether the model it starts from answers in the unit of the new one, ``kept`` is the id
-    under which the finished model was kept.
+    ``compares`` says whether the model it starts from answers in the unit of the new one, ``started`` is the
+    id of that model, ``kept`` the id under which the finished model was kept.
     """
 
     owner: str
@@ -84,6 +84,7 @@ class Draft:
     trainings: int = 0
     problem: str = ""
     compares: bool = True
+    started: str = ""
     kept: str = ""
 
 
@@ -263,6 +264,7 @@ def _start_training(work: Session, mine: Draft, chosen: Plan) -> None:
     if not mine.trainings:  # the training goes when the person goes
         work.farewell.append(weakref.finalize(work, running.forget, work.owner))
     mine.trainings, mine.kept = mine.trainings + 1, ""
+    mine.started = "" if start is None else start.id
     mine.compares = start is None or start.units.split()[0] == UNITS[pairs[0].kind].split()[0]
 
 
