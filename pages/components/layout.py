@@ -93,6 +93,8 @@ h3 {font-size: 1.3rem !important;}
 /* The verdict in one sentence of up to so many lines. */
 .st-key-verdict {min-height: 1.6rem;}
 @media (max-width: 1300px) {.st-key-verdict {min-height: 3.2rem;}}
+/* How the pairs are split: as high as the warning that may stand there. */
+.st-key-split {min-height: 3.5rem;}
 /* A line that will be written later, in the room of what will be written. */
 .lf-later {display: grid; line-height: 1.6;}
 .lf-later > * {grid-area: 1 / 1;}
