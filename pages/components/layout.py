@@ -95,6 +95,8 @@ h3 {font-size: 1.3rem !important;}
 @media (max-width: 1300px) {.st-key-verdict {min-height: 3.2rem;}}
 /* How the pairs are split: as high as the warning that may stand there. */
 .st-key-split {min-height: 3.5rem;}
+/* An image of a batch: waiting, under way, ready. */
+[class*="st-key-batch-state-"] {min-height: 2.5rem;}
 /* A line that will be written later, in the room of what will be written. */
 .lf-later {display: grid; line-height: 1.6;}
 .lf-later > * {grid-area: 1 / 1;}
