@@ -3,7 +3,7 @@
 import streamlit as st
 
 from labelfree_core.settings import Settings
-from pages.components import adding, cached, cards, layout, links
+from pages.components import adding, cached, cards, layout, links, removing
 
 work = layout.page(
     "models",
@@ -21,6 +21,8 @@ with st.container(key="grid-models"):
     for entry in entries:
         with st.container(border=True, height="stretch"):
             cards.summary(entry)
+            if removing.own(work, entry):
+                removing.row(work, entry)
 
 st.subheader("Add a model", anchor=False)
 if Settings.read().model_uploads:

@@ -63,6 +63,8 @@ for prediction in reversed(results.values()):
     with st.container(border=True):
         st.markdown(f"**{words.plain(prediction.structure)}**{showing.badge(prediction)}")
         showing.notes(prediction, image)
+        if cached.entry(work, prediction) is None:
+            st.caption("Its model was deleted since. This prediction stays until you close the tab.")
         downloads.prediction_row(work, prediction, showing.observed_stack(work, prediction))
 with st.container(horizontal=True):
     st.page_link("pages/compare.py", label="Compare with the observed stain", icon=":material/compare:")

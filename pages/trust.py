@@ -37,12 +37,13 @@ if work.jobs and not second.asking(work, entry):
 links.state(entry.card.id)
 try:
     look = unsure.look_of(work, entry)
-    found = trusting.report(work, entry, look, second.opinion_of(work, entry))
+    with st.container(key="working"):
+        found = trusting.report(work, entry, look, second.opinion_of(work, entry))
 except LabelFreeError as problem:
     st.error(words.plain(str(problem)))
     layout.end()
 
-trusting.verdict(found)
+trusting.verdict(found, entry)
 trusting.numbers(found, entry)
 if found.blocked:
     layout.end()
@@ -54,10 +55,9 @@ st.caption(
     "the predictions disagree, the model is guessing."
 )
 unsure.controls(work, entry)
-trusting.error_map(found)
-if found.regions:
-    st.subheader("Worst places", anchor=False)
-    trusting.regions(work, entry, found)
+unsure.show_map(found)
+st.subheader("Worst places", anchor=False)
+trusting.regions(work, entry, found)
 second.section(work, entry, found.opinion)
 if found.pearson_r is None:
     st.caption(

@@ -52,10 +52,7 @@ if entry.card.caution:
     cards.caution(entry.card)
 else:  # a line in its place, so that another choice moves nothing
     st.caption(words.plain(cards.headline(entry.card)))
-if work.batch_running:
-    batching.progress(work)
-else:
-    batching.show_list(work)
+batching.images(work)
 try:
     batching.show_sheet(work)
 except LabelFreeError as problem:

@@ -24,6 +24,7 @@ from labelfree_core.analysis.trustreport import TrustReport
 from labelfree_core.analysis.verdicts import (
     LEVELS,
     Note,
+    of_calibration,
     of_familiarity,
     of_few_fields,
     of_findings,
@@ -177,9 +178,7 @@ def _with_spread(
         Grid(views.voxel_size_um, views.offset_um, _size_like(stack, views)),
         where_views_disagree(views.mean, calibrated=errors is not None),
     )
-    report = _noting(report, of_spread(views.typical, typical, report.units))
-    if calibration is not None and calibration.note:
-        report = _noting(report, Note("green", "", f"How the expected error was found: {calibration.note}."))
+    report = _noting(report, of_spread(views.typical, typical, report.units), *of_calibration(calibration))
     return replace(
         report,
         disagreement=views.typical,

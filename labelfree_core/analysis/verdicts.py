@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,6 +13,9 @@ from labelfree_core.analysis.published import Published
 from labelfree_core.images.finding import Finding
 from labelfree_core.models.card import Score, reached
 from labelfree_core.models.seen import training_sentence
+
+if TYPE_CHECKING:
+    from labelfree_core.analysis.calibration import Calibration
 
 # Views that disagree by more than this share of the contrast: round numbers, chosen and not measured.
 CALM, RESTLESS = 0.35, 0.7
@@ -178,6 +182,13 @@ def of_spread(disagreement: float, expected_error: float | None, units: str) -> 
         return Note("amber", cause, f"{found}: the model is guessing.")
     rest = "." if disagreement <= CALM else ": look at the map before measuring."
     return Note("green", "", found + rest)
+
+
+def of_calibration(fitted: Calibration | None) -> tuple[Note, ...]:
+    """Say how the expected error was found, where the model keeps a word about that."""
+    if fitted is None or not fitted.note:
+        return ()
+    return (Note("green", "", f"How the expected error was found: {fitted.note}."),)
 
 
 def against_stain(

@@ -1,4 +1,4 @@
-"""``labelfree models``: which models there are, and how good each was on images it never saw."""
+"""``labelfree models``: which models there are, how good each was on images it never saw; or remove one."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from labelfree_core.commands.common import Verbs, add_json, say, say_json
+from labelfree_core.errors import ModelError
 from labelfree_core.models.card import reached
 
 if TYPE_CHECKING:
@@ -17,15 +18,19 @@ def register(verbs: Verbs) -> None:
     """Add the verb."""
     parser = verbs.add_parser("models", help="list the models", description=__doc__)
     parser.add_argument("model", metavar="ID|PATH", nargs="?", help="show this model's whole card")
+    parser.add_argument("--remove", action="store_true", help="delete this model, one that you added")
     add_json(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """List all models, or show one card."""
+    """List all models, show one card, or remove one model."""
     from labelfree_core.models.store import find_model, list_models
 
     one = bool(arguments.model)
+    if arguments.remove:
+        _remove(arguments.model, as_json=arguments.json)
+        return
     entries = (find_model(arguments.model),) if one else list_models()
     if arguments.json:
         documents = [describe(entry) for entry in entries]
@@ -37,6 +42,23 @@ def run(arguments: argparse.Namespace) -> None:
     else:
         for entry in entries:
             say(_line(entry))
+
+
+def _remove(model: str | None, *, as_json: bool) -> None:
+    """Delete a model by its id; a broken one too, and never a file or folder that a path names."""
+    from labelfree_core.models.store import list_models, remove_model
+
+    found = [entry for entry in list_models() if entry.card.id == model]
+    if not found:
+        raise ModelError(
+            f"There is no model '{model or ''}' to remove. Give the id of one that you added; "
+            "`labelfree models` lists them."
+        )
+    remove_model(found[-1])  # the shipped ones are listed first
+    if as_json:
+        say_json({"removed": model})
+    else:
+        say(f"Removed {model}.")
 
 
 def describe(entry: ModelEntry) -> dict[str, object]:

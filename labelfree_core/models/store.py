@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import shutil
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -38,6 +39,7 @@ __all__ = [
     "load_network",
     "model_id",
     "read_entry",
+    "remove_model",
     "save_model",
     "shipped_folders",
     "user_folder",
@@ -158,6 +160,37 @@ def save_model(folder: str | Path, module_state: Mapping[str, Tensor], card: Mod
     write_atomically(place / WEIGHTS_NAME, content)
     write_card(place / CARD_NAME, card)
     return read_entry(place, shipped=place.resolve().parent in shipped_folders())
+
+
+def remove_model(entry: ModelEntry) -> None:
+    """
+    Delete a model that a person added; one that is gone already is no problem.
+
+    Parameters
+    ----------
+    entry : ModelEntry
+
+    Raises
+    ------
+    ModelError
+        If it came with the software, or the system does not let it go.
+    """
+    folder = entry.folder
+    if entry.shipped or folder.resolve().parent in shipped_folders():
+        raise ModelError(
+            f"'{entry.card.id}' came with the software and stays; only models that you added can be removed."
+        )
+    hidden = folder.with_name(f".{folder.name}-removed")
+    try:
+        folder.rename(hidden)  # a model goes whole: hidden before the first file is deleted
+        shutil.rmtree(hidden)
+    except FileNotFoundError:
+        return
+    except OSError as problem:
+        raise ModelError(
+            f"The model '{entry.card.id}' can't be removed ({problem.strerror or 'disk error'}). Close what "
+            f"uses it and try again, or delete the folder {folder} yourself."
+        ) from problem
 
 
 def _load(card: ModelCard, folder: Path) -> nn.Module:

@@ -39,7 +39,11 @@ def choose_images(work: Session) -> None:
             key=f"samples-{work.uploads}",
             placeholder="Choose samples, then add them",
         )
-        if st.button("Add these samples", disabled=not picked):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            pressed = st.button("Add these samples", disabled=not picked)
+            if not picked:
+                st.caption("Choose one or more samples in the box above first.", width="stretch")
+        if pressed:
             add_samples(work, picked)
             work.uploads += 1
             st.rerun()
@@ -149,11 +153,18 @@ def _submit(work: Session, item: BatchItem) -> None:
     )
 
 
-@st.fragment(run_every=running.POLL_SECONDS)
-def progress(work: Session) -> None:
-    """Show each image with its own progress, and let the person stop."""
+def images(work: Session) -> None:
+    """Show each image with its own progress, and let the person stop while they are predicted."""
+    # At work or not, a fragment: the same part of the page, so that no image changes its place in between.
+    st.fragment(_images, run_every=running.POLL_SECONDS if work.batch_running else None)(work)
+
+
+def _images(work: Session) -> None:
+    if not work.batch_running:
+        _show_list(work)
+        return
     advance(work)
-    show_list(work)
+    _show_list(work)
     if not work.batch_running:
         st.rerun()
     if st.button("Stop", key="stop-batch"):
@@ -165,7 +176,7 @@ def progress(work: Session) -> None:
         st.rerun()
 
 
-def show_list(work: Session) -> None:
+def _show_list(work: Session) -> None:
     """Show each image with its progress, that it is ready, or what is wrong with it."""
     for item in work.batch:
         if item.problem:
@@ -183,12 +194,13 @@ def _show_item(work: Session, item: BatchItem, number: int) -> None:
     with st.container(key=f"batch-item-{number}"):
         st.image(picture_of(opened), width="stretch", alt=f"{item.name}, transmitted light")
         name = words.plain(item.name)
-        if item.job:
-            st.progress(item.fraction, text=f"{name}: {item.fraction:.0%}")
-        elif item.prediction is not None:
-            st.progress(1.0, text=f"{name}: ready")
-        else:
-            st.caption(f"{name}{': waiting' if work.batch_running else ''}")
+        with st.container(key=f"batch-state-{number}"):  # as high with a bar as without
+            if item.job:
+                st.progress(item.fraction, text=f"{name}: {item.fraction:.0%}")
+            elif item.prediction is not None:
+                st.progress(1.0, text=f"{name}: ready")
+            else:
+                st.caption(f"{name}{': waiting' if work.batch_running else ''}")
 
 
 def tiles(work: Session) -> list[Tile]:

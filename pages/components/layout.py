@@ -82,15 +82,35 @@ h3 {font-size: 1.3rem !important;}
 }
 /* Writes the address and shows nothing. */
 .st-key-address {position: absolute;}
-/* The viewer stays beside the list of places; on a tablet it stands above them. */
-.st-key-worst-places [data-testid="stColumn"]:last-child {
-  position: sticky; top: 4rem; align-self: flex-start;}
-@media (max-width: 900px) {
-  .st-key-worst-places > div > [data-testid="stHorizontalBlock"],
-  .st-key-worst-places > [data-testid="stHorizontalBlock"] {flex-direction: column-reverse;}
-  .st-key-worst-places [data-testid="stColumn"] {width: 100%; flex: none;}
-  .st-key-worst-places [data-testid="stColumn"]:last-child {position: static;}
-}
+/* Places below the viewer: five in a row on a laptop, three on a tablet. */
+.st-key-places {display: grid !important; align-items: stretch; gap: 0.75rem; min-height: 12.25rem;
+  grid-template-columns: repeat(auto-fit, minmax(205px, 1fr));}
+.st-key-places > div {width: 100% !important; height: 100%; min-width: 0;}
+/* A map has its room before it is there, and whatever its shape: nothing below it moves when it comes. */
+[class*="st-key-map-"] [class*="st-key-framed-"] {min-height: min(22rem, 42vw);}
+[class*="st-key-map-"] [data-testid="stHtml"] > div, [class*="st-key-map-"] [data-testid="stImage"] {
+  height: min(22rem, 42vw); display: flex; align-items: center; justify-content: center;}
+[class*="st-key-map-"] [data-testid="stHtml"] > div {border: 1px dashed rgba(128, 140, 148, 0.6);
+  border-radius: 4px; padding: 1rem; text-align: center; opacity: 0.8;}
+[class*="st-key-map-"] [data-testid="stImage"] {align-items: flex-start;}
+[class*="st-key-map-"] [data-testid="stImage"] img {width: auto !important; max-height: min(22rem, 42vw);}
+[class*="st-key-below-map-"] {min-height: 5.5rem;}
+@media (max-width: 900px) {[class*="st-key-below-map-"] {min-height: 7.5rem;}}
+@media (min-width: 640px) {.st-key-looks {height: 2.5rem;}}
+/* The verdict in one sentence of up to so many lines. */
+.st-key-verdict {min-height: 1.6rem;}
+@media (max-width: 1300px) {.st-key-verdict {min-height: 3.2rem;}}
+/* How the pairs are split: as high as the warning that may stand there. */
+.st-key-split {min-height: 3.5rem;}
+/* An image of a batch: waiting, under way, ready. */
+[class*="st-key-batch-state-"] {min-height: 2.5rem;}
+/* A line that will be written later, in the room of what will be written. */
+.lf-later {display: grid; line-height: 1.6;}
+.lf-later > * {grid-area: 1 / 1;}
+.lf-later > :last-child {visibility: hidden;}
+/* What is said while something is worked out again lies over the page and moves nothing. */
+[data-testid="stLayoutWrapper"]:has(> .st-key-working) {position: absolute; right: 0; z-index: 1;
+  width: auto !important; padding: 0.9rem 1.2rem;}
 /* On a tablet the whole menu fits without its pictures. */
 @media (max-width: 900px) {
   [data-testid="stTopNavLink"] > span:has([data-testid="stIconMaterial"]) {display: none;}

@@ -74,8 +74,8 @@ class Draft:
     """
     What one person has prepared.
 
-    ``compares`` says whether the model it starts from answers in the unit of the new one, ``kept`` is the id
-    under which the finished model was kept.
+    ``compares`` says whether the model it starts from answers in the unit of the new one, ``started`` is the
+    id of that model, ``kept`` the id under which the finished model was kept.
     """
 
     owner: str
@@ -84,6 +84,7 @@ class Draft:
     trainings: int = 0
     problem: str = ""
     compares: bool = True
+    started: str = ""
     kept: str = ""
 
 
@@ -159,9 +160,7 @@ def plan(work: Session) -> Plan:
             help="You can stop earlier, or add more afterwards.",
             key=TIME,
         )
-    chosen = Plan(known.get(start), str(structure or "").strip() or "structure", name, float(minutes))
-    _known_before(draft(work), chosen)
-    return chosen
+    return Plan(known.get(start), str(structure or "").strip() or "structure", name, float(minutes))
 
 
 def propose(*, stack: bool, minutes: int) -> None:
@@ -171,19 +170,22 @@ def propose(*, stack: bool, minutes: int) -> None:
         st.session_state[TIME] = minutes
 
 
-def _known_before(mine: Draft, chosen: Plan) -> None:
+def _known_before(mine: Draft, start: ModelEntry | None) -> None:
     """Warn where the model to start from has learnt from what is kept for the score."""
-    if chosen.start is None:
+    if start is None:
         return
-    for pair in mine.pairs:
-        scored = pair.held_out or len(mine.pairs) == 1
-        if not scored or pair.opened.transmitted is None:
-            continue
-        if _seen(pair.opened.key, chosen.start.card.sha256, chosen.start, pair):
-            st.warning(
-                f"{words.plain(chosen.start.card.id)} has learnt from {words.plain(pair.opened.file.name)} "
-                "already, so a score on it flatters. Keep a field for the score that is new to the model."
-            )
+    scored = [pair for pair in mine.pairs if pair.held_out or len(mine.pairs) == 1]
+    known = [
+        words.plain(pair.opened.file.name)
+        for pair in scored
+        if pair.opened.transmitted is not None and _seen(pair.opened.key, start.card.sha256, start, pair)
+    ]
+    if known:
+        st.warning(
+            f"{words.plain(start.card.id)} has learnt from {' and '.join(known)} already, so a score on "
+            f"{'it' if len(known) == 1 else 'them'} flatters. Keep a field for the score that is new to the "
+            "model."
+        )
 
 
 @kept()
@@ -223,6 +225,7 @@ def start_button(work: Session, chosen: Plan, *, busy: bool) -> None:
         )
         if why_not:
             st.markdown(f"{words.ICONS['warning']} {why_not}", width="stretch")
+    _known_before(mine, chosen.start)  # below the button, where it moves nothing when it comes
     if pressed:
         try:
             with st.spinner("Reading the pairs …"):
@@ -263,6 +266,7 @@ def _start_training(work: Session, mine: Draft, chosen: Plan) -> None:
     if not mine.trainings:  # the training goes when the person goes
         work.farewell.append(weakref.finalize(work, running.forget, work.owner))
     mine.trainings, mine.kept = mine.trainings + 1, ""
+    mine.started = "" if start is None else start.id
     mine.compares = start is None or start.units.split()[0] == UNITS[pairs[0].kind].split()[0]
 
 

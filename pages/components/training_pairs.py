@@ -232,12 +232,14 @@ def _found(pair: DraftPair, key: str) -> None:
 def split_note(mine: Draft) -> None:
     """Say what the score will be worth."""
     held = sum(pair.held_out for pair in mine.pairs)
-    if len(mine.pairs) == 1:
-        st.warning(
-            "With one pair the right quarter of the field is kept for the score. Cells of one field look "
-            "alike, so that score flatters the model: bring at least one more field, best from another day."
-        )
-    elif held == 0:
-        st.warning("Keep at least one pair for the score; without it nobody knows how good the model is.")
-    else:
-        st.caption(f"{len(mine.pairs) - held} to learn from, {held} for the score.")
+    with st.container(key="split", vertical_alignment="center"):
+        if len(mine.pairs) == 1:
+            st.warning(
+                "With one pair the right quarter of the field is kept for the score. Cells of one field look "
+                "alike, so that score flatters the model: bring at least one more field, best from another "
+                "day."
+            )
+        elif held == 0:
+            st.warning("Keep at least one pair for the score: else nobody knows how good the model is.")
+        else:
+            st.caption(f"{len(mine.pairs) - held} to learn from, {held} for the score.")

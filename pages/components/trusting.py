@@ -1,18 +1,16 @@
-"""The parts of the page "Trust": the level with its reasons, numbers, the map and the worst places."""
+"""The parts of the page "Trust": the level with its reasons, numbers, and the worst places."""
 
 from __future__ import annotations
 
+import html
 import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import numpy as np
 import streamlit as st
 
-from labelfree_core.analysis.display import own_limits
 from labelfree_core.inference.prediction import Prediction
 from labelfree_core.models.store import ModelEntry
-from labelfree_core.reports.figures import SEQUENTIAL, coloured
 from pages.components import cached, layout, session, showing, words
 from pages.components.keeping import kept
 from pages.components.session import Look, Session
@@ -23,8 +21,6 @@ if TYPE_CHECKING:
     from labelfree_core.analysis.regions import Region
     from labelfree_core.analysis.trust import TrustReport
 
-# Two maps of a few hundred pixels; wider, on a projector, they fill more than a screen.
-MAPS_PX = 1280
 MODEL = "trust-model"
 LEVELS = {
     "green": (":green[:material/check_circle:]", "Looks trustworthy"),
@@ -33,6 +29,8 @@ LEVELS = {
 }
 # The viewer's keys: a place is shown larger, so that a cell fills a good part of the panel.
 VIEW, VIEW_STATE, VIEW_PX, ZOOM = "trust-view", "trust-view-state", 560, 3.0
+# As long a sentence as the one to come, to keep its room.
+USUAL_DISAGREEMENT = 0.15
 
 
 def choose_model(work: Session, entries: list[ModelEntry]) -> ModelEntry:
@@ -107,16 +105,33 @@ def choose_stain(work: Session, entry: ModelEntry) -> None:
         showing.choose_region(work, channel, "trust-region")
 
 
-def verdict(found: TrustReport) -> None:
+def verdict(found: TrustReport, entry: ModelEntry) -> None:
     """Show the level, what it means, and why."""
     icon, title = LEVELS[found.level]
     with st.container(border=True):
         st.subheader(f"{icon} {title}", anchor=False)
-        st.markdown(words.plain(found.verdict))
+        with st.container(key="verdict"):
+            st.markdown(words.plain(found.verdict))
         with st.expander("Why", expanded=True, icon=":material/fact_check:"):
             # What the stain says in favour stands beside its numbers below.
             for note in [n for n in found.ordered if n.topic != "stain" or n.level != "green"]:
                 st.markdown(f"{LEVELS[note.level][0]} {words.plain(note.sentence)}")
+            if found.disagreement is None and not found.blocked:
+                _views_later(found, entry)
+
+
+def _views_later(found: TrustReport, entry: ModelEntry) -> None:
+    """Say what is not known yet, in the room that it will take."""
+    from labelfree_core.analysis.calibration import load_calibration
+    from labelfree_core.analysis.verdicts import of_calibration, of_spread
+
+    fitted = load_calibration(entry.folder, entry.card)
+    error = None if fitted is None else USUAL_DISAGREEMENT
+    come = [of_spread(USUAL_DISAGREEMENT, error, found.units), *of_calibration(fitted)]
+    said = ["– Not known yet: whether flipped and rotated views of the image agree.", ""]
+    for line, note in zip(said, come, strict=False):
+        later = html.escape(note.sentence)
+        st.html(f'<div class="lf-later"><span>{line}</span><span aria-hidden="true">✓ {later}</span></div>')
 
 
 def numbers(found: TrustReport, entry: ModelEntry) -> None:
@@ -138,8 +153,14 @@ def numbers(found: TrustReport, entry: ModelEntry) -> None:
             ),
         ]
     )
-    if found.disagreement is None and not found.blocked:
-        st.caption("– not known yet: “Where it is unsure” below measures how far the model disagrees.")
+    if found.blocked:
+        return
+    said = "Disagreement and expected error are those of the part that “Where it is unsure” shows below."
+    if found.disagreement is None:
+        said = "– not known yet: “Where it is unsure” below measures how far the model disagrees."
+    elif found.expected_error is None:
+        said = "– not known: nobody has measured what error a disagreement of this model means."
+    st.caption(said)
 
 
 def ceiling(found: TrustReport) -> None:
@@ -161,60 +182,34 @@ def ceiling(found: TrustReport) -> None:
             st.markdown(words.plain(note.sentence))
 
 
-def error_map(found: TrustReport) -> None:
-    """Show where the network is unsure, as the mean over all planes, beside what it predicts."""
-    views = found.spread
-    if views is None:
-        return
-    calibrated = found.expected_error_map is not None
-    values = views.map if found.expected_error_map is None else found.expected_error_map
-    deep = values.ndim == 3
-    unsure, mean = values.mean(axis=0) if deep else values, views.mean.max(axis=0) if deep else views.mean
-    top = float(np.percentile(unsure, 99.8)) or 1.0
-    with st.container(width=MAPS_PX):
-        left, right = st.columns(2)
-    title = "Expected error" if calibrated else "Disagreement of the views (not calibrated)"
-    pixel = views.voxel_size_um[-1]
-    showing.picture(left, showing.framed(coloured(unsure, (0.0, top)), pixel), title)
-    with left:
-        showing.colour_bar((0.0, top), SEQUENTIAL, "")
-        st.caption(f"Unit: {words.plain(found.units)}{'; mean of all planes' * deep}.")
-    picture = showing.framed(coloured(mean, own_limits(mean, found.units), "gray"), pixel)
-    part = "whole field" if views.share > 0.99 else f"middle {views.share:.0%} of the field"
-    note = f"Mean of {views.views} views{'; brightest of all planes' * deep}; {part}; "
-    showing.picture(
-        right,
-        picture,
-        "Prediction there",
-        f"{note}took {words.duration(views.seconds)}.",
-    )
-
-
 def regions(work: Session, entry: ModelEntry, found: TrustReport) -> None:
-    """List the worst places beside the viewer, each one click from being shown there."""
-    chosen: Region | None = None
-    with st.container(key="worst-places"):
-        listed, seen = st.columns([2, 3], gap="medium")
-    with listed:
-        for number, region in enumerate(found.regions, start=1):
-            with st.container(border=True, gap="xsmall"):
-                axes = "zyx"[-len(region.position_um) :]
-                position = ", ".join(
-                    f"{axis} {at:.1f} µm" for axis, at in zip(axes, region.position_um, strict=True)
-                )
-                st.markdown(words.plain(region.why))
-                with st.container(horizontal=True, vertical_alignment="center"):
-                    st.caption(f"At {position}; {region.size_um:.0f} µm wide", width="stretch")
-                    if st.button(
-                        f"Show place {number}", key=f"region-{number}", icon=":material/visibility:"
-                    ):
-                        chosen = region
-    shown = _layers(work, entry)
-    state = st.session_state.get(VIEW_STATE)
+    """Show the image, and below it the worst places, each one click from being shown there."""
+    shown, state = _layers(work, entry), st.session_state.get(VIEW_STATE)
+    # Pressed below, followed here: the viewer keeps its place on the page however many places there are.
+    chosen = next((n for n in range(len(found.regions)) if st.session_state.get(f"region-{n + 1}")), None)
     if chosen is not None:
-        state = _place(chosen, shown[0], state)
-    with seen:
-        st.session_state[VIEW_STATE] = viewer(shown, key=VIEW, height_px=VIEW_PX, state=state)
+        state = _place(found.regions[chosen], shown[0], state)
+    st.session_state[VIEW_STATE] = viewer(shown, key=VIEW, height_px=VIEW_PX, state=state)
+    with st.container(key="places"):
+        for number, region in enumerate(found.regions, start=1):
+            with st.container(border=True, gap="xsmall", height="stretch", vertical_alignment="distribute"):
+                _region(number, region)
+        if not found.regions:
+            looked = found.disagreement is not None
+            st.caption(
+                "No place stands out from the others."
+                if looked
+                else "Look at the middle or everywhere: the places where the model is least sure come here."
+            )
+
+
+def _region(number: int, region: Region) -> None:
+    axes = "zyx"[-len(region.position_um) :]
+    position = ", ".join(f"{axis} {at:.1f} µm" for axis, at in zip(axes, region.position_um, strict=True))
+    st.markdown(words.plain(region.why))
+    with st.container(gap="xsmall"):
+        st.caption(f"At {position}; {region.size_um:.0f} µm wide")
+        st.button(f"Show place {number}", key=f"region-{number}", icon=":material/visibility:")
 
 
 def _layers(work: Session, entry: ModelEntry) -> list[Layer]:
@@ -243,4 +238,5 @@ def _place(region: Region, layer: Layer, before: ViewState | None) -> ViewState:
         center=middle,
         cursor=middle,
         zoom=ZOOM,
+        ring=region.size_um / layer.voxel_size_um[-1],
     )

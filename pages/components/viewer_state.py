@@ -33,6 +33,9 @@ class ViewState:
         1 fits the panel.
     center, cursor : (y, x) or None
         Middle of the view, and the cross-hair.
+    ring : float or None
+        Diameter, in voxels along x, of a ring about the cross-hair that marks a place. The view then stays
+        within the image until the person moves it. A request only: what is looked at never has one.
     projection : {"plane", "max", "mean"}
         Over ``z_range``, first and last plane included; None is the whole stack.
     sections : bool
@@ -56,6 +59,7 @@ class ViewState:
     sections: bool = False
     limits: tuple[tuple[str, float, float], ...] = ()
     details: str = ""
+    ring: float | None = None
 
     @property
     def one_scale(self) -> bool:

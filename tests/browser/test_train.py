@@ -71,3 +71,19 @@ def test_a_grey_start_says_why_beside_it_and_nothing_moves(page: object) -> None
     page.get_by_text("leave at least one to learn from").wait_for(state="detached")
     assert button.is_enabled()
     assert place(page, button) == pytest.approx(before, abs=1)
+
+
+def test_a_warning_about_the_score_comes_where_nothing_moves(page: object) -> None:
+    button, kept = page.get_by_role("button", name=START), page.get_by_text("Keep for the score").last
+    structure = page.get_by_text("Structure", exact=True)
+    checked = page.get_by_role("checkbox", name="Keep for the score", checked=True)
+    for box in reversed(checked.all()[:-1]):  # from below: each is found anew, by its number among them
+        box.uncheck(force=True)  # its label lies over it
+    page.get_by_text("1 for the score").wait_for()
+    before = place(page, button), place(page, structure)
+    kept.click()
+    page.get_by_text("Keep at least one pair for the score").wait_for()
+    assert (place(page, button), place(page, structure)) == before
+    kept.click()
+    page.get_by_text("1 for the score").wait_for()
+    assert (place(page, button), place(page, structure)) == before

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from pages.components.trusting import LEVELS, ZOOM
-from tests.browser.viewing import drawn, open_tab, seen, until
+from tests.browser.viewing import HOST, drawn, open_tab, seen, until
 
 pytestmark = pytest.mark.browser
 LINK = "trust?sample=colony&model=dna-brightfield-3d"
@@ -41,12 +41,30 @@ def shown(page: object, number: int) -> tuple[float, float, float]:
     page.get_by_role("button", name=f"Show place {number}").click()
     drawn(page)
     # The text is rounded to a tenth of a um, which is a third of a voxel.
-    until(page, f"Math.abs(v.s.cy - {y}) < 0.5 && Math.abs(v.s.cx - {x}) < 0.5 && v.s.zoom === {ZOOM}")
+    there = f"Math.abs(v.s.cursor.y + 0.5 - {y}) < 1 && Math.abs(v.s.cursor.x + 0.5 - {x}) < 1"
+    until(page, f"{there} && v.s.zoom === {ZOOM} && v.ring && Math.abs(v.ring.y - {y}) < 0.5")
     assert abs(seen(page, "z") + 0.5 - z) < 1
-    cursor = seen(page, "cursor")
-    assert abs(cursor["y"] + 0.5 - y) < 1
-    assert abs(cursor["x"] + 0.5 - x) < 1
     return seen(page, "z"), seen(page, "cy"), seen(page, "cx")
+
+
+def empty(page: object) -> list[float]:
+    """How many screen pixels of the first panel lie left of, right of, above and below the image."""
+    return page.evaluate(
+        """() => { const v = HOST, area = v.layout.panels[0].areas[0], scale = v.layout.fit * v.s.zoom;
+        const [across, down] = [area.w / 2 / scale, area.h / 2 / scale];
+        return [across - v.s.cx, v.s.cx + across - v.volumes.nx, down - v.s.cy, v.s.cy + down - v.volumes.ny]
+          .map((voxels) => Math.max(0, voxels) * scale); }""".replace("HOST", HOST)
+    )
+
+
+def tops(page: object) -> dict[str, float]:
+    """How far below the title each heading, number and button of a place stands."""
+    return page.evaluate(
+        """() => { const all = document.querySelectorAll("h3, [data-testid=stMetric], .st-key-places button");
+        const top = (part) => part.getBoundingClientRect().top, title = top(document.querySelector("h1"));
+        const name = (part) => (part.querySelector("label") ?? part).innerText.split("\\n").pop();
+        return Object.fromEntries([...all].map((part) => [name(part), top(part) - title])); }"""
+    )
 
 
 def test_the_level_stands_first_with_its_reasons_below(page: object) -> None:
@@ -65,6 +83,27 @@ def test_showing_a_place_moves_the_viewer_there(page: object) -> None:
     listed = places(page)
     assert len(listed) >= 2
     assert shown(page, 1) != shown(page, 2)
+
+
+def test_a_place_at_the_edge_of_the_field_still_fills_its_panels(page: object) -> None:
+    # From the middle of the panels to their edge, enlarged so far, are so many of 128 and 160 voxels.
+    reach = 128 / 2 / ZOOM, 160 / 2 / ZOOM
+    listed = [(y, x) for _, y, x in places(page)]
+    near = [number for number, (y, x) in enumerate(listed, 1) if y < reach[0] or x < reach[1]]
+    assert near
+    for number in near:
+        shown(page, number)
+        assert max(empty(page)) <= 1
+
+
+def test_nothing_moves_when_the_map_comes(page: object) -> None:
+    before = tops(page)
+    assert {"Worst places", "Where it is unsure", "Familiarity", "Show place 1"} <= set(before)
+    page.get_by_role("button", name="Look at the middle").click()
+    page.get_by_text("Mean of 4 views").wait_for()
+    after = tops(page)
+    for name in set(before) & set(after):
+        assert after[name] == pytest.approx(before[name], abs=3), name
 
 
 def test_on_a_tablet_nothing_is_cut_off_and_a_place_is_shown(page: object) -> None:

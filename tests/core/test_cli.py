@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from PIL import Image
 
 from labelfree_core.cli import VERBS, main
 from labelfree_core.images.samples import samples
+from labelfree_core.models.store import find_model
 
 ROOT = Path(__file__).parents[2]
 
@@ -107,6 +109,20 @@ def test_models_lists_cards_with_their_problems(document, call, model_id) -> Non
         assert each["caution"] in line
         assert ("CAUTION" in line) is bool(each["caution"])
     assert "weights" not in call("models", model_id)[2]
+
+
+def test_models_removes_what_a_person_added_and_nothing_else(document, call, model_id, tmp_path, monkeypatch):
+    own = find_model(model_id).folder
+    monkeypatch.setenv("LABELFREE_MODELS", str(tmp_path / "own"))
+    shutil.copytree(own, tmp_path / "own" / model_id)
+    assert document("models", model_id, "--remove") == {"removed": model_id}
+    assert not (tmp_path / "own" / model_id).exists()
+    shipped = next(card["id"] for card in document("models") if card["shipped"])
+    for model, sentence in ((shipped, "came with the software"), (str(own), "There is no model"), ("", "id")):
+        code, _, said = call("models", model, "--remove")
+        assert code == 1
+        assert sentence in said
+    assert (own / "card.toml").is_file()
 
 
 # ---- predict

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -15,7 +16,7 @@ from labelfree_core.images.writing import write_channels
 from labelfree_core.models.entries import list_models
 from labelfree_core.settings import Settings
 from labelfree_core.training.service import TrainingService
-from pages.components import training
+from pages.components import cached, training
 
 from .conftest import SIZE_UM, channels, press, words
 
@@ -197,3 +198,17 @@ def test_a_file_that_is_no_pair_is_advice(open_app: Open, trainings: TrainingSer
     app.run()
     assert not app.exception
     assert app.error
+
+
+def test_a_start_that_knows_the_field_of_the_score_says_so_below_the_button(
+    open_app: Open, trainings: TrainingService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = open_app("train", sample="cells")
+    (entry,) = cached.models(None)
+    card = replace(entry.card, images={app.session_state["work"].image.digest: "trained"})
+    monkeypatch.setattr(cached, "models", lambda work: (replace(entry, card=card),))
+    app = app.button(key="train-add-open").click().run()
+    order = [getattr(part, "label", "") or getattr(part, "value", "") for part in app.main]
+    (said,) = (text for text in order if "has learnt from" in str(text))
+    assert "dna-test-3d has learnt from cells.ome.tif already" in str(said).replace("\\", "")
+    assert order.index(said) > order.index("Start training")

@@ -22,6 +22,7 @@ function paintNow(v) {
   const [width, height] = [Math.round(box.width * ratio), Math.round(box.height * ratio)];
   if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
   v.layout = layoutOf(v, box.width, box.height);
+  if (v.keptInside) keepInside(v);
   if (v.s.mode === "3d") openVolume(v); // first, because the controls say what to do without WebGL2
   syncControls(v);
   if (v.s.mode === "3d") {
@@ -47,6 +48,7 @@ function paintPanel(v, context, panel, ratio) {
     for (const item of panel.items) paintItem(v, context, area, item, ratio);
     if (v.s.sections) paintCrossHair(v, context, area);
     if (area.axis === "xy" && v.s.line) paintLine(v, context, area);
+    if (area.axis === "xy" && v.ring) paintRing(v, context, area);
     context.restore();
   }
   const [plane] = panel.areas;
@@ -145,6 +147,20 @@ function paintCrossHair(v, context, area) {
   context.moveTo(area.x, y);
   context.lineTo(area.x + area.w, y);
   context.stroke();
+}
+
+const SMALLEST_RING_PX = 12;
+
+function paintRing(v, context, area) {
+  const { px, py, x0, y0 } = placement(v, area, v.layout.fit);
+  const radius = Math.max(SMALLEST_RING_PX, (v.ring.wide * px) / 2);
+  for (const [colour, width] of [["rgba(0,0,0,.7)", 4], [ACCENT, 2]]) {
+    context.strokeStyle = colour;
+    context.lineWidth = width;
+    context.beginPath();
+    context.arc(x0 + v.ring.x * px, y0 + v.ring.y * py, radius, 0, 7);
+    context.stroke();
+  }
 }
 
 function paintAxes(context, panel) {

@@ -166,6 +166,15 @@ function fitHeight(v, box) {
   return true;
 }
 
+// A place at the edge of the field would leave half of its panel empty: look beside it, as far as the image goes.
+function keepInside(v) {
+  const [plane] = v.layout.panels[0].areas;
+  const scale = v.layout.fit * v.s.zoom;
+  const within = (middle, count, shown) => (shown < count ? clamp(middle, shown / 2, count - shown / 2) : count / 2);
+  v.s.cx = within(v.s.cx, v.volumes.nx, plane.w / scale);
+  v.s.cy = within(v.s.cy, v.volumes.ny, plane.h / (scale * aspect(v).ky));
+}
+
 // Where voxel (0, 0) of an area lies on the screen, and how many pixels one voxel takes along both axes.
 function placement(v, area, fit) {
   const { s } = v;

@@ -74,6 +74,8 @@ function applyStart(v, start) {
   s.zoom = clamp(start.zoom ?? 1, 0.25, 64);
   if (start.center) [s.cy, s.cx] = [clamp(toSent(start.center[0], sy), 0, volumes.ny), clamp(toSent(start.center[1], sx), 0, volumes.nx)];
   if (start.cursor) placeCursor(v, toSent(start.cursor[1], sx), toSent(start.cursor[0], sy));
+  v.ring = start.ring && start.cursor ? { y: toSent(start.cursor[0], sy), x: toSent(start.cursor[1], sx), wide: toSent(start.ring, sx) } : null;
+  v.keptInside = Boolean(v.ring);
   s.projection = start.projection ?? "plane";
   if (start.z_range) {
     s.z0 = clamp(Math.floor(start.z_range[0] / sz), 0, volumes.nz - 1);
@@ -189,6 +191,7 @@ function noticeTravelling(v, event) {
 const leaving = (v) => performance.now() - (v.leftAt ?? -Infinity) < LEAVING_MS;
 
 function change(v, patch) {
+  if ("cx" in patch || "zoom" in patch) v.keptInside = false; // from now on the person leads
   Object.assign(v.s, patch);
   repaint(v);
   scheduleReport(v);

@@ -14,7 +14,14 @@ from labelfree_core.models.build import build
 from labelfree_core.models.card import ModelCard
 from labelfree_core.models.cardfile import format_card, write_card
 from labelfree_core.models.importing import import_model
-from labelfree_core.models.store import find_model, list_models, load_network, model_id, save_model
+from labelfree_core.models.store import (
+    find_model,
+    list_models,
+    load_network,
+    model_id,
+    remove_model,
+    save_model,
+)
 
 CARD = ModelCard("tiny-2d", "Tiny", "DNA", "bright-field", 2, "fnet", {"mult_chan": 2, "depth": 1})
 
@@ -254,3 +261,34 @@ def test_a_pipe_or_device_is_not_read_for_ever(tmp_path):
 def test_a_folder_without_a_model_says_what_one_holds(folder, tmp_path):
     with pytest.raises(ModelError, match=r"holds no model; needed is card.toml"):
         find_model(tmp_path)
+
+
+def test_a_removed_model_is_gone_and_may_be_removed_again(saved, folder):
+    remove_model(saved)
+    assert list(folder.iterdir()) == []
+    assert "tiny-2d" not in {entry.card.id for entry in list_models()}
+    remove_model(saved)  # by another tab, say
+    with pytest.raises(ModelError, match="There is no model 'tiny-2d'"):
+        find_model("tiny-2d")
+
+
+def test_a_model_that_came_with_the_software_is_never_removed(saved, folder, monkeypatch):
+    shipped = next(entry for entry in list_models() if entry.shipped)
+    with pytest.raises(ModelError, match="came with the software and stays"):
+        remove_model(shipped)
+    # Nor by an entry that does not know where it came from.
+    monkeypatch.setattr(store, "shipped_folders", lambda: (folder,))
+    with pytest.raises(ModelError, match="only models that you added"):
+        remove_model(saved)
+    assert (shipped.folder / "card.toml").is_file()
+    assert (saved.folder / "card.toml").is_file()
+
+
+def test_a_model_that_the_system_does_not_let_go_says_so_and_stays(saved, monkeypatch):
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    with pytest.raises(ModelError, match=r"can't be removed \(Permission denied\). Close what uses it"):
+        remove_model(saved)
+    assert find_model("tiny-2d") == saved
