@@ -176,16 +176,17 @@ def _known_before(mine: Draft, start: ModelEntry | None) -> None:
         return
     scored = [pair for pair in mine.pairs if pair.held_out or len(mine.pairs) == 1]
     known = [
-        words.plain(pair.opened.file.name)
+        pair.opened.file.name
         for pair in scored
         if pair.opened.transmitted is not None and _seen(pair.opened.key, start.card.sha256, start, pair)
     ]
     if known:
-        st.warning(
-            f"{words.plain(start.card.id)} has learnt from {' and '.join(known)} already, so a score on "
+        said = (
+            f"{start.card.id} has learnt from {' and '.join(known)} already, so a score on "
             f"{'it' if len(known) == 1 else 'them'} flatters. Keep a field for the score that is new to the "
             "model."
         )
+        st.warning(words.plain(said))
 
 
 @kept()
