@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Literal
+
 import streamlit as st
 
 from labelfree_core.models.card import ModelCard, Score, reached
@@ -77,8 +80,7 @@ def choice(entry: ModelEntry, image: Opened, *, chosen: bool) -> bool:
                 key=f"model-{card.id}",
                 disabled=bool(entry.problem),
             )
-            with st.popover("Model card", type="tertiary"):
-                whole(entry)
+            card_button(entry, "Model card")
         st.caption(words.plain(headline(card)))
         if card.limits:  # the first limit of a card is the one to know before choosing
             st.caption(f"{words.ICONS['note']} {words.plain(card.limits[0])}")
@@ -115,9 +117,7 @@ def summary(entry: ModelEntry) -> None:
     caution(card)
     for limit in card.limits[:2]:
         st.markdown(f"{words.ICONS['note']} {words.plain(limit)}")
-    # Not an expander: that would pull all cards of its row to its length.
-    with st.popover("The whole card", width="stretch"):
-        whole(entry)
+    card_button(entry, "The whole card", width="stretch")
 
 
 def _scores(card: ModelCard) -> None:
@@ -129,10 +129,17 @@ def _scores(card: ModelCard) -> None:
         column.caption(f"{_counted(score)}{between}")
 
 
+def card_button(entry: ModelEntry, label: str, width: Literal["stretch", "content"] = "content") -> None:
+    """Offer the whole card, in a window of its own: it is longer than any place beside the others."""
+    kind: Literal["tertiary", "secondary"] = "tertiary" if width == "content" else "secondary"
+    if st.button(label, key=f"card-of-{entry.folder}", type=kind, width=width):
+        st.dialog(words.plain(entry.card.title), width="medium")(whole)(entry)
+
+
 def whole(entry: ModelEntry) -> None:
     """Show everything the card says."""
     card = entry.card
-    st.markdown(f"**{words.plain(card.title)}** · `{card.id}`")
+    st.caption(f"`{card.id}`")
     if entry.problem:
         st.error(words.plain(entry.problem))
     if card.simulated:
@@ -153,7 +160,7 @@ def whole(entry: ModelEntry) -> None:
     caution(card)
     if card.scores:
         st.markdown("**On images it never saw**")
-        st.markdown("\n".join(f"- {words.plain(_score_line(score))}" for score in card.scores))
+        st.markdown(_score_table(card.scores))
         for note in dict.fromkeys(score.note for score in card.scores if score.note):
             st.caption(f"{words.plain(note[0].upper() + note[1:])}.")
     if card.limits:
@@ -180,6 +187,15 @@ def _invented(card: ModelCard) -> None:
     _list({INVENTED.get(name, name.replace("_", " ")): words.number(value) for name, value in found.items()})
 
 
-def _score_line(score: Score) -> str:
-    between = f", from {words.number(score.lowest)} to {words.number(score.highest)}" if score.n > 1 else ""
-    return f"{score_words(score)}{between} ({score.data})"
+def _score_table(scores: Sequence[Score]) -> str:
+    """Write the scores as a table in Markdown: a line for each kind of images, a column for each metric."""
+    metrics = list(dict.fromkeys(score.metric for score in scores))
+    lines: dict[str, dict[str, str]] = {}
+    for score in scores:
+        between = f" ({words.number(score.lowest)} to {words.number(score.highest)})" if score.n > 1 else ""
+        values = lines.setdefault(f"{score.data}: {_counted(score)}", {})
+        values[score.metric] = f"{words.number(score.median)}{between}"
+    rows = [["Images", *(METRICS.get(name, name) for name in metrics)]]
+    rows += [[images, *(values.get(name, "") for name in metrics)] for images, values in lines.items()]
+    drawn = [" | ".join(words.plain(" ".join(cell.split())) for cell in row) for row in rows]
+    return "\n".join([drawn[0], "|".join(["---", *["---:"] * len(metrics)]), *drawn[1:]])
