@@ -4,7 +4,17 @@ import streamlit as st
 
 from labelfree_core.analysis.scores import explain
 from labelfree_core.errors import LabelFreeError
-from pages.components import cached, comparing, downloads, fitting, layout, links, plotting, showing, words
+from pages.components import (
+    cached,
+    comparing,
+    downloads,
+    fitting,
+    layout,
+    links,
+    pointwise,
+    showing,
+    words,
+)
 from pages.components.viewer import viewer
 
 VIEW = "compare-view"
@@ -40,9 +50,8 @@ except LabelFreeError as problem:
 
 key, name = cached.pair_key(work, channel, prediction), downloads.stem(prediction)
 comparing.numbers(found, prediction.structure, image.modality, simulated=image.file.simulated)
-said, table = st.columns([3, 1], vertical_alignment="center")
-said.markdown(words.plain(explain(found, points=words.points(pair.observed.ndim))))
-with table:
+with st.container(horizontal=True, vertical_alignment="center"):
+    st.markdown(words.plain(explain(found, points=words.points(pair.observed.ndim))), width="stretch")
     downloads.button(
         "Scores (CSV)",
         lambda: downloads.scores_csv(prediction, image.channel_label(channel), found),
@@ -64,13 +73,7 @@ with left:
     comparing.blink(gif, pair)
     downloads.button("Blink (GIF)", lambda: gif, f"{name}_blink.gif", "image/gif")
 with right:
-    many = words.points(pair.observed.ndim)
-    one = many[:-1]
-    st.subheader(f"{one.capitalize()} by {one}", anchor=False)
-    plot, meaning = comparing.voxel_plot(pair)
-    alt = f"Predicted against observed brightness of all {many}"
-    plotting.show(plot, f"{name}_voxels", height_px=440, alt=alt, key="voxel-plot")
-    st.caption(meaning)
+    pointwise.section(key, pair, name)
 st.subheader("Where they differ", anchor=False)
 comparing.difference_maps(pair, prediction, key, shared=shared)
 fitting.section(work, channel, prediction, pair)

@@ -7,7 +7,7 @@ import streamlit as st
 from labelfree_core.analysis.masks import agreement, mask
 from labelfree_core.analysis.segmentation import is_mask
 from labelfree_core.errors import LabelFreeError
-from pages.components import cached, counting, downloads, layout, links, masking, showing, words
+from pages.components import cached, counting, downloads, layout, links, masking, pointwise, showing, words
 
 work = layout.page(
     "masks",
@@ -54,9 +54,9 @@ masking.follow_viewer("|".join(key), "|".join((*key, "mate")))
 left, right = st.columns(2, gap="large")
 with left:
     shown = masking.Shown("Observed", n_axes=pair.observed.ndim)
-    low = masking.threshold(shown, counting.counted(pair, pair.observed), "|".join(key), name)
+    low = masking.threshold(shown, pointwise.counted(pair, pair.observed), "|".join(key), name)
 with right:
-    mate = counting.counted(pair, pair.predicted)
+    mate = pointwise.counted(pair, pair.predicted)
     shown = masking.Shown("Predicted", n_axes=pair.observed.ndim)
     high = masking.threshold(shown, mate, "|".join((*key, "mate")), name)
 observed, predicted = mask(pair.observed, low), mask(pair.predicted, high)

@@ -6,27 +6,23 @@ import math
 from collections.abc import Sequence
 from functools import partial
 
-import numpy as np
 import streamlit as st
 
 from labelfree_core.analysis.alignment import Pair
 from labelfree_core.analysis.difference import Differences, differences
-from labelfree_core.analysis.display import limits, picture, rescale
+from labelfree_core.analysis.display import picture, rescale
 from labelfree_core.analysis.scores import Scores, published
-from labelfree_core.analysis.segmentation import is_mask
 from labelfree_core.inference.prediction import Prediction
 from labelfree_core.models.seen import training_sentence, training_use_of
 from labelfree_core.models.store import ModelEntry
 from labelfree_core.reports.figures import DIVERGING, coloured
 from labelfree_core.reports.gif import animate, captioned
 from labelfree_core.reports.panels import Bar, Panel, side_by_side
-from labelfree_core.reports.plots import Axis, Curve, Heat, Plot
 from pages.components import cached, downloads, layout, saving, showing, words
 from pages.components.keeping import kept
 from pages.components.session import Session
 from pages.components.viewer import moved as moved_in
 
-SCATTER_BINS, CURVE_BINS = 96, 80
 BLINK_SECONDS = 2.0
 TITLES = {
     "observed_minus_predicted": "Observed − predicted",
@@ -165,53 +161,6 @@ def pixel_um(pair: Pair) -> float | None:
     return None if pair.voxel_size_um is None else pair.voxel_size_um[-1]
 
 
-def voxel_plot(pair: Pair) -> tuple[Plot, str]:
-    """Plot how the prediction goes with the stain voxel by voxel, and say how to read it."""
-    if is_mask(pair.observed):
-        return _inside_outside(pair), (
-            "How bright the prediction is inside and outside the marked objects: the less they overlap, "
-            "the better a threshold can tell them apart."
-        )
-    low, high = limits(pair.observed)
-    edges = np.linspace(low, high, SCATTER_BINS + 1)
-    counts, _, _ = np.histogram2d(
-        _counted(pair, pair.predicted), _counted(pair, pair.observed), (edges, edges)
-    )
-    ends = np.array([low, high])
-    plot = Plot(
-        Axis("observed (z-score)", low, high),
-        Axis("predicted (z-score)", low, high),
-        heat=Heat(np.log10(counts + 1)),
-        curves=(Curve(ends, ends, "#ffffff", dashed=True),),
-        square=True,
-    )
-    points = words.points(pair.observed.ndim)
-    return plot, (
-        f"Each {points[:-1]} by its two values; on the dotted line they are equal. Brighter: more {points}."
-    )
-
-
-def _counted(pair: Pair, voxels: np.ndarray) -> np.ndarray:
-    return voxels.ravel() if pair.region is None else voxels[pair.region]
-
-
-def _inside_outside(pair: Pair) -> Plot:
-    observed, predicted = _counted(pair, pair.observed), _counted(pair, pair.predicted)
-    inside = observed > observed.min()
-    low, high = (float(value) for value in np.percentile(predicted, (0.01, 99.99)))
-    edges = np.linspace(low, high if high > low else low + 1, CURVE_BINS + 1)
-    middles, curves, top = (edges[:-1] + edges[1:]) / 2, [], 0.0
-    for where, label, colour in ((~inside, "outside", "#8a979d"), (inside, "inside", "#0b8f8a")):
-        share = 100 * np.histogram(predicted[where], edges)[0] / max(1, np.count_nonzero(where))
-        curves.append(Curve(middles, share, colour, label))
-        top = max(top, float(share.max()))
-    return Plot(
-        Axis("predicted (z-score)", edges[0], edges[-1]),
-        Axis(f"share of {words.points(pair.observed.ndim)} (%)", 0.0, 1.08 * top),
-        curves=tuple(curves),
-    )
-
-
 @kept()
 def _differences(key: tuple[str, str], shared: bool, _pair: Pair, _prediction: Prediction) -> Differences:
     if shared:
@@ -229,9 +178,10 @@ def difference_maps(pair: Pair, prediction: Prediction, key: tuple[str, str], *,
     maps = {kind: coloured(values, between, DIVERGING) for kind, values in found.projections().items()}
     for column, (kind, shown) in zip(st.columns(3), maps.items(), strict=True):
         showing.picture(column, showing.framed(shown, pixel_um(pair), columns=3), TITLES[kind])
-    bar, save = st.columns([5, 1], vertical_alignment="center")
-    with bar:
-        showing.colour_bar(between, DIVERGING, units)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        with st.container(width="stretch"):
+            showing.colour_bar(between, DIVERGING, units)
+        save = st.container(width="content")
     panels = [Panel(shown, TITLES[kind]) for kind, shown in maps.items()]
     with save:
         draw = partial(side_by_side, panels, pixel_um(pair), bar=Bar(between, units, DIVERGING))

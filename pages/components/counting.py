@@ -28,6 +28,7 @@ METHODS = {"watershed": "Cut touching objects apart", "connected": "What touches
 COLOURS = {"matched": "white", "missed": "orange", "extra": "blue", "": "white"}
 NAMES = {"matched": "matched", "missed": "missed", "extra": "extra", "": "objects"}
 VIEW, PLACE, VIEW_PX, ZOOM = "objects-view", "objects-view-state", 600, 2.5
+TABLE_PX = 494  # a whole number of rows below the heading
 # Styling every cell of a longer table would hold up the page.
 MOST_STYLED = 2000
 
@@ -49,11 +50,6 @@ class Compared:
     pair: Pair | None = None
     channel: int | None = None
     observed_threshold: float | None = None
-
-
-def counted(pair: Pair, voxels: np.ndarray) -> np.ndarray:
-    """Return the voxels that count: all, or those inside the region of interest."""
-    return voxels if pair.region is None else voxels[pair.region]
 
 
 def section(work: Session, compared: Compared) -> None:
@@ -186,12 +182,15 @@ def _table(rows: tuple[ObjectRow, ...], units: dict[str, str]) -> int | None:
     event = st.dataframe(
         _styled(lines),
         hide_index=True,
-        height=420,
+        height=TABLE_PX,
         on_select="rerun",
         selection_mode="single-row",
         key="objects-table",
     )
-    st.caption("Click at the left of a row to see the object. Specks below 3 µm across are left out.")
+    st.caption(
+        f"{len(rows)} objects; the table scrolls. Click at the left of a row to see the object. Specks below "
+        "3 µm across are left out."
+    )
     chosen = event.selection.rows if event else []
     return chosen[0] if chosen and chosen[0] < len(rows) else None
 
