@@ -43,6 +43,8 @@ for key, sentence in work.problems.items():
         st.error(words.plain(f"{key.model}: {sentence}"))
 
 results = work.results()
+order = [entry.card.id for entry in entries]  # as the cards above; what was deleted since comes last
+ordered = sorted(results.values(), key=lambda made: ((*order, made.model_id)).index(made.model_id))
 if not results:
     links.state()
     running.elsewhere(work)
@@ -52,14 +54,14 @@ if not results:
     layout.end()
 
 try:
-    shown = showing.layers(work, list(reversed(results.values())))
+    shown = showing.layers(work, ordered)
     height = showing.height_px(shown[0].voxels.shape, len(shown))
     view = viewer(shown, key="predict-view", height_px=height, state=links.wanted_view(work))
     links.state(next(reversed(results)), view)
 except LabelFreeError as problem:
     st.error(words.plain(str(problem)))
 
-for prediction in reversed(results.values()):
+for prediction in ordered:
     with st.container(border=True):
         st.markdown(f"**{words.plain(prediction.structure)}**{showing.badge(prediction)}")
         showing.notes(prediction, image)

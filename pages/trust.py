@@ -43,7 +43,7 @@ except LabelFreeError as problem:
     st.error(words.plain(str(problem)))
     layout.end()
 
-trusting.verdict(found, entry)
+trusting.verdict(found, entry, predicted=made is not None)
 trusting.numbers(found, entry)
 if found.blocked:
     layout.end()

@@ -14,7 +14,7 @@ from labelfree_core.analysis.masks import agreement
 # Okabe and Ito's palette: told apart with any form of colour blindness, and by brightness too.
 AGREE = (240, 240, 240)
 MISSED = (230, 159, 0)
-EXTRA = (0, 114, 178)
+EXTRA = (60, 155, 255)  # told from black and from white, for outlines on either
 
 DIVERGING = "crameri:vik"
 SEQUENTIAL = "viridis"

@@ -245,5 +245,6 @@ def empty(title: str, what: str, target: str, label: str) -> NoReturn:
     with st.container(border=True, key="empty"):
         st.subheader(title, anchor=False)
         st.write(what)
-        st.page_link(f"pages/{target}.py", label=label, icon=":material/arrow_forward:")
+        if st.button(label, type="primary", icon=":material/arrow_forward:"):
+            st.switch_page(f"pages/{target}.py")
     end()

@@ -148,20 +148,19 @@ def side_by_side(pair: Pair, masks: tuple[np.ndarray, np.ndarray], name: str) ->
     ]
     for column, panel in zip(st.columns(3), panels, strict=True):
         showing.picture(column, showing.framed(panel.pixels, pixel_um, columns=3), panel.title)
-    words_, save = st.columns([5, 1], vertical_alignment="center")
-    with words_, st.container(horizontal=True, vertical_alignment="center"):
-        st.html('<div class="lf-fact">' + " ".join(_swatch(*part) for part in LEGEND) + "</div>")
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        legend = " ".join(_swatch(*part) for part in LEGEND)
+        st.html(f'<div class="lf-fact">{legend}</div>', width="content")
         where = "" if pair.region is None else " inside the region"
         if pair.observed.ndim == 3:
-            st.caption(f"Maximum projections; Dice and IoU count all voxels{where}.")
-    with save:
+            st.caption(f"Maximum projections; Dice and IoU count all voxels{where}.", width="stretch")
         draw = partial(figure_panels.side_by_side, panels, pixel_um, legend=LEGEND)
         saving.menu(lambda theme: draw(theme=theme), f"{name}_masks")
 
 
 def _swatch(colour: str, word: str) -> str:
-    box = f"background:{colour};border:1px solid #888;padding:0 .6em;margin-left:.6em"
-    return f'<span style="{box}"></span>&nbsp;{word}'
+    box = f"background:{colour};border:1px solid #888;padding:0 .6em"
+    return f'<span style="margin-right:.9em"><span style="{box}"></span>&nbsp;{word}</span>'
 
 
 def alone(prediction: Prediction, predicted: np.ndarray) -> None:

@@ -27,6 +27,10 @@ LEVELS = {
     "amber": (":orange[:material/warning:]", "Check before measuring"),
     "red": (":red[:material/error:]", "Do not trust this"),
 }
+BEFORE = (
+    "Nothing speaks against trying",
+    "This image suits this model, as far as can be told before it is predicted.",
+)
 # The viewer's keys: a place is shown larger, so that a cell fills a good part of the panel.
 VIEW, VIEW_STATE, VIEW_PX, ZOOM = "trust-view", "trust-view-state", 560, 3.0
 # As long a sentence as the one to come, to keep its room.
@@ -105,13 +109,16 @@ def choose_stain(work: Session, entry: ModelEntry) -> None:
         showing.choose_region(work, channel, "trust-region")
 
 
-def verdict(found: TrustReport, entry: ModelEntry) -> None:
-    """Show the level, what it means, and why."""
+def verdict(found: TrustReport, entry: ModelEntry, *, predicted: bool) -> None:
+    """Show the level, what it means, and why; before a prediction, what speaks for or against making one."""
     icon, title = LEVELS[found.level]
+    said = found.verdict
+    if found.level == "green" and not predicted:
+        title, said = BEFORE
     with st.container(border=True):
         st.subheader(f"{icon} {title}", anchor=False)
         with st.container(key="verdict"):
-            st.markdown(words.plain(found.verdict))
+            st.markdown(words.plain(said))
         with st.expander("Why", expanded=True, icon=":material/fact_check:"):
             # What the stain says in favour stands beside its numbers below.
             for note in [n for n in found.ordered if n.topic != "stain" or n.level != "green"]:

@@ -19,7 +19,7 @@ from labelfree_core.inference.prediction import Prediction
 from labelfree_core.models import card
 from labelfree_core.models.card import ModelCard
 from labelfree_core.models.entries import ModelEntry
-from pages.components import comparing, masking, session, showing, viewer
+from pages.components import comparing, masking, pointwise, session, showing, viewer
 from pages.components.viewer_state import ViewState
 from pages.components.words import intensity
 from tests.pages.conftest import SIZE_UM, Worker, channels, prediction_for, press, words
@@ -216,7 +216,7 @@ def test_voxels_of_a_segmentation_are_plotted_inside_and_outside() -> None:
     light = ImageStack(channels()["Bright_100"], SIZE_UM)
     nuclei = ImageStack((channels()["H3342"] > 1500).astype(np.uint8), SIZE_UM)
     pair = comparable(nuclei, prediction_for(light, MODEL, "DNA").stack)
-    plot, _ = comparing.voxel_plot(pair)
+    plot, _ = pointwise.plot(("a", "b"), pair)
     outside, inside = plot.curves
     assert (outside.label, inside.label) == ("outside", "inside")
     assert inside.x[inside.y.argmax()] > outside.x[outside.y.argmax()]
@@ -292,3 +292,24 @@ def test_only_a_newer_report_of_the_same_images_counts_as_a_move(monkeypatch: py
     for stale in ({"order": 1}, {"content": "there"}):
         state["a"] = {"view": report | stale}
         assert viewer.moved("a") is None
+
+
+def test_a_model_card_opens_with_a_line_for_each_kind_of_images(open_app: Open) -> None:
+    app = press(open_app("models"), "The whole card")
+    assert not app.exception
+    table = next(text.value for text in app.markdown if text.value.startswith("Images | "))
+    assert "Pearson r" in table.splitlines()[0]
+    assert re.search(r"unseen image.* \| .*\d\.\d\d", table.splitlines()[2])
+
+
+def test_results_stand_in_the_order_of_the_cards(predicted: Open) -> None:
+    app = predicted("predict")
+    work = app.session_state["work"]
+    key, made = next(iter(work.predictions.items()))
+    work.predictions = {
+        key._replace(model="deleted-since"): replace(made, model_id="deleted-since", structure="actin"),
+        **work.predictions,
+    }
+    said = words(app.run())
+    assert not app.exception
+    assert said.index(f"**{made.structure}**") < said.index("**actin**")

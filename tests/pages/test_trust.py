@@ -193,3 +193,17 @@ def test_a_link_to_trust_opens_its_model_and_predicts(opposing: Worker, open_app
     assert not app.exception
     assert app.selectbox(key="trust-model").value == SECOND
     assert "Pearson r" in [metric.label for metric in app.metric]
+
+
+@pytest.mark.parametrize("predicted", [False, True])
+def test_nothing_is_called_trustworthy_before_it_is_predicted(predicted: bool) -> None:
+    def page(predicted: bool) -> None:
+        from labelfree_core.analysis.trustreport import TrustReport
+        from labelfree_core.models.store import list_models
+        from pages.components import trusting
+
+        trusting.verdict(TrustReport(), list_models()[0], predicted=predicted)
+
+    said = words(AppTest.from_function(page, kwargs={"predicted": predicted}).run())
+    assert ("Looks trustworthy" in said) is predicted
+    assert ("Nothing speaks against trying" in said) is not predicted
