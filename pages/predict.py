@@ -3,7 +3,7 @@
 import streamlit as st
 
 from labelfree_core.errors import LabelFreeError
-from pages.components import cached, cards, controls, downloads, layout, links, running, showing, words
+from pages.components import cached, cards, controls, downloads, found, layout, links, running, showing, words
 from pages.components.viewer import viewer
 
 work = layout.page(
@@ -12,10 +12,10 @@ work = layout.page(
     "Choose what to see. Each model predicts one structure; several at once are fine.",
 )
 image = layout.need_image(work)
-if image.transmitted is None or image.voxel_size_um is None:
+if found.missing(image):
     layout.empty(
-        "One thing is missing",
-        "The app has to know which channel is transmitted light, and the voxel size in micrometres.",
+        "Not known yet",
+        f"A prediction needs to know {found.missing(image)}.",
         "start",
         "Say it on the Start page",
     )
@@ -49,7 +49,8 @@ if not results:
     links.state()
     running.elsewhere(work)
     st.caption(
-        "The result appears here, beside the bright-field image and the observed stain if the file has one."
+        f"The result appears here, beside the {image.modality} image and the observed stain if the file has "
+        "one."
     )
     layout.end()
 

@@ -23,9 +23,11 @@ if work.image is not None:
             st.subheader("What was found in the file", anchor=False)
             layout.open_image_line(work)
         with way_on:
-            ready = work.image.transmitted is not None and work.image.voxel_size_um is not None
-            if st.button("Go on to Predict", type="primary", width="stretch", disabled=not ready):
+            missing = found.missing(work.image)
+            if st.button("Go on to Predict", type="primary", width="stretch", disabled=bool(missing)):
                 st.switch_page("pages/predict.py")
+            if missing:
+                st.caption(f"{words.ICONS['warning']} First say {missing}, below.")
         found.show(work)
 
 # First, so that it needs no scrolling where the samples fill a laptop's screen.

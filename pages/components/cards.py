@@ -65,7 +65,8 @@ def _light_mismatch(card: ModelCard, image: Opened) -> str:
     """Say that a model reads another kind of transmitted light than the image was taken with."""
     if card.modality.lower().split()[0] == image.modality.lower().split()[0]:
         return ""
-    return f"Learned from {card.modality} images; yours looks like {image.modality}."
+    taken = "is taken for" if image.light_assumed else "is"
+    return f"Learned from {card.modality} images; yours {taken} {image.modality}."
 
 
 def choice(entry: ModelEntry, image: Opened, *, chosen: bool) -> bool:

@@ -8,7 +8,7 @@ from labelfree_core.errors import LabelFreeError
 from labelfree_core.inference.options import Estimate
 from labelfree_core.models.store import ModelEntry
 from pages.components import cached, cards, words
-from pages.components.session import Session
+from pages.components.session import Opened, Session
 
 POLL_SECONDS = 0.5
 DEVICES = {"auto": "Automatic", "cpu": "Processor", "cuda": "NVIDIA GPU", "mps": "Apple GPU"}
@@ -22,10 +22,16 @@ def models(work: Session, entries: list[ModelEntry]) -> list[ModelEntry]:
     if work.linked_model:
         st.session_state.pop(f"model-{work.linked_model}", None)
         work.chosen = [work.linked_model]
-    elif not work.chosen and fitting:
+    elif fitting and (not work.chosen or _chosen_for_another(work, image, fitting)):
         work.chosen = [fitting[0].card.id]
+    work.chosen_for = _kind(image)
     rest = [entry for entry in entries if entry not in fitting]
     chosen = _grid(work, fitting or rest, "models")
+    if image.light_assumed:
+        st.caption(
+            f"{words.ICONS['warning']} Your image is taken for {image.modality}; the file does not say. If "
+            "it is another kind of transmitted light, say so on the Start page."
+        )
     if fitting and rest:
         open_it = any(entry.card.id in work.chosen for entry in rest)
         with st.expander(f"{len(rest)} more, made for other kinds of image than yours", expanded=open_it):
@@ -36,6 +42,15 @@ def models(work: Session, entries: list[ModelEntry]) -> list[ModelEntry]:
             chosen += _grid(work, rest, "more-models")
     work.chosen = [entry.card.id for entry in chosen]
     return chosen
+
+
+def _kind(image: Opened) -> tuple[str, str, bool]:
+    return image.digest, image.modality, image.is_stack
+
+
+def _chosen_for_another(work: Session, image: Opened, fitting: list[ModelEntry]) -> bool:
+    """Whether models were chosen for another image, or another kind of light, and none of them fits."""
+    return work.chosen_for != _kind(image) and not any(entry.card.id in work.chosen for entry in fitting)
 
 
 def _grid(work: Session, entries: list[ModelEntry], name: str) -> list[ModelEntry]:

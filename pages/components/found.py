@@ -10,12 +10,23 @@ from labelfree_core.analysis.published import PUBLISHED_R
 from labelfree_core.errors import LabelFreeError
 from labelfree_core.images.names import ChannelRole
 from pages.components import cached, opening, sizing, words
-from pages.components.session import Opened, Session
+from pages.components.session import LIGHTS, Opened, Session
 
 STRUCTURES = tuple(dict.fromkeys(["DNA", *(row.structure for row in PUBLISHED_R), "mitochondria"]))
-INPUT, NOTHING = "transmitted light", "not used"
+NOTHING = "not used"
 SHOWN_CHANNELS = 12
+ASSUMED = "Bright-field is assumed; the file does not say. If it is phase contrast or DIC, say so here."
 COLUMNS = 4
+
+
+def missing(image: Opened) -> str:
+    """Say what has to be known of an image before a prediction; empty where nothing is missing."""
+    size = f"the {'voxel' if image.is_stack else 'pixel'} size in micrometres"
+    lacking = {
+        "which channel is transmitted light": image.transmitted is None,
+        size: image.voxel_size_um is None,
+    }
+    return " and ".join(what for what, lacks in lacking.items() if lacks)
 
 
 def show(work: Session) -> None:
@@ -26,21 +37,37 @@ def show(work: Session) -> None:
         st.info(words.plain(note))
     if image.recalled:
         st.caption(":material/history: Axes and channels are as you said for the last file of this kind.")
+    if image.sizes.get("C", 1) == 1:  # one picture: what is to be said stands beside it
+        picture, rest = st.columns([2, 3], gap="large")
+        with picture:
+            _channels(work, image)
+        with rest:
+            _size(work, image)
+            _doctor(image)
+        return
     _channels(work, image)
     left, right = st.columns([2, 3], gap="large")
     with left:
-        st.subheader("Axes and voxel size", anchor=False)
-        _axes(work, image)
-        sizing.voxel_size(work, image)
+        _size(work, image)
     with right:
-        st.subheader("File doctor", anchor=False)
-        if image.transmitted is None:
-            st.info("Say which channel is transmitted light; then it can be examined.")
-            return
-        try:
-            words.show_findings(cached.findings(image), cached.finding_pictures(image))
-        except LabelFreeError as problem:
-            st.error(words.plain(str(problem)))
+        _doctor(image)
+
+
+def _size(work: Session, image: Opened) -> None:
+    st.subheader(f"Axes and {'voxel' if image.is_stack else 'pixel'} size", anchor=False)
+    _axes(work, image)
+    sizing.voxel_size(work, image)
+
+
+def _doctor(image: Opened) -> None:
+    st.subheader("File doctor", anchor=False)
+    if image.transmitted is None:
+        st.info("Say which channel is transmitted light; then it can be examined.")
+        return
+    try:
+        words.show_findings(cached.findings(image), cached.finding_pictures(image))
+    except LabelFreeError as problem:
+        st.error(words.plain(str(problem)))
 
 
 def _channels(work: Session, image: Opened) -> None:
@@ -48,7 +75,9 @@ def _channels(work: Session, image: Opened) -> None:
         _colour(work, image)
         return
     count = image.sizes.get("C", 1)
-    if count <= COLUMNS:
+    if count == 1:
+        places = [st.container()]
+    elif count <= COLUMNS:
         places = st.columns(COLUMNS)[:count]
     else:  # as many in a row as have room
         with st.container(key="grid-channels"):
@@ -73,21 +102,33 @@ def _channel(work: Session, image: Opened, number: int) -> None:
     except LabelFreeError as problem:
         st.error(words.plain(str(problem)))
     stain = image.stains[number] if number < len(image.stains) else ""
-    now = INPUT if number == image.transmitted else stain or NOTHING
+    now = image.modality if number == image.transmitted else stain or NOTHING
     options = list(
-        dict.fromkeys([INPUT, *STRUCTURES, opening.OTHER_STAIN, opening.SEGMENTATION, NOTHING, now])
+        dict.fromkeys([*LIGHTS, *STRUCTURES, opening.OTHER_STAIN, opening.SEGMENTATION, NOTHING, now])
     )
     roles = {role.index: role for role in image.proposal.roles}
     chosen = st.selectbox(
-        f"{number}: {words.plain(image.channel_label(number))} shows",
+        _asked(image, number),
         options,
         options.index(now),
         key=f"role-{image.digest[:12]}-{number}-{now}",
     )
     st.caption(_because(image, roles.get(number), now))
+    if number == image.transmitted and image.light_assumed:
+        st.caption(f"{words.ICONS['warning']} {ASSUMED}")
     if chosen != now:
         _give_role(work, image, number, str(chosen))
         st.rerun()
+
+
+def _asked(image: Opened, number: int) -> str:
+    """Ask what a channel shows, by its name where it has one."""
+    name = image.channel_label(number)
+    if image.sizes.get("C", 1) == 1:
+        return "The image shows"
+    if name == f"channel {number}":
+        return f"Channel {number} shows"
+    return f"{number}: {words.plain(name)} shows"
 
 
 def _because(image: Opened, role: ChannelRole | None, now: str) -> str:
@@ -106,19 +147,19 @@ def _because(image: Opened, role: ChannelRole | None, now: str) -> str:
 
 def _proposed(image: Opened, role: ChannelRole) -> str:
     if role.index == image.proposal.transmitted_channel.value:
-        return INPUT
+        return role.structure if role.structure in LIGHTS else LIGHTS[0]
     return opening.stain_of(role.role, role.structure) or NOTHING
 
 
 def _give_role(work: Session, image: Opened, number: int, role: str) -> None:
     stains = list(image.stains)
-    stains[number] = "" if role in (INPUT, NOTHING) else role
-    transmitted = image.transmitted
-    if role == INPUT:
-        transmitted = number
+    stains[number] = "" if role in (*LIGHTS, NOTHING) else role
+    transmitted, light = image.transmitted, image.light
+    if role in LIGHTS:
+        transmitted, light = number, role
     elif number == transmitted:
-        transmitted = None
-    work.correct(transmitted=transmitted, stains=tuple(stains))
+        transmitted, light = None, ""
+    work.correct(transmitted=transmitted, light=light, stains=tuple(stains))
 
 
 def _colour(work: Session, image: Opened) -> None:
@@ -126,7 +167,7 @@ def _colour(work: Session, image: Opened) -> None:
     labels = {-1: "luminance (all colours)", 0: "red", 1: "green", 2: "blue"}
     at = choices.index(image.transmitted) if image.transmitted in choices else 0
     try:
-        st.image(cached.channel_picture(image.digest, image.axes, choices[at], image), width=360)
+        st.image(cached.channel_picture(image.digest, image.axes, choices[at], image), width="stretch")
     except LabelFreeError as problem:
         st.error(words.plain(str(problem)))
     chosen = st.segmented_control(
@@ -134,6 +175,11 @@ def _colour(work: Session, image: Opened) -> None:
     )
     if chosen is not None and chosen != image.transmitted:
         work.correct(transmitted=chosen)
+        st.rerun()
+    now = image.modality
+    light = st.selectbox("Kind of light", LIGHTS, LIGHTS.index(now), key=f"light-{image.digest[:12]}-{now}")
+    if light != now:
+        work.correct(light=light)
         st.rerun()
 
 

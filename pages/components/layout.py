@@ -179,13 +179,20 @@ def open_image_line(work: Session) -> None:
     parts = [
         f"**{words.plain(image.file.name)}**",
         extent(image.sizes),
-        "voxel size not known"
+        f"{'voxel' if image.is_stack else 'pixel'} size not known"
         if size is None
         else f"{words.points(len(size))} of {words.micrometres(size)}{order}",
-        f"input: {words.plain(image.channel_label(image.transmitted))}",
+        f"input: {words.plain(image.channel_label(image.transmitted))}" + _light(image),
     ]
     simulated = " :orange-badge[:material/science: simulated]" if image.file.simulated else ""
     st.caption(" · ".join(parts) + simulated)
+
+
+def _light(image: session.Opened) -> str:
+    """Name the kind of transmitted light where the channel's name does not, and that it is assumed."""
+    if image.transmitted is None or image.modality == image.named_light:
+        return ""
+    return f" ({image.modality}{', assumed' if image.light_assumed else ''})"
 
 
 def extent(sizes: Mapping[str, int]) -> str:

@@ -39,11 +39,11 @@ def open_path(work: Session, path: Path, name: str, *, sample: str = "") -> Open
     stains = _named(stains, sample)
     transmitted = found.transmitted_channel.value
     size = found.voxel_size_um.value
-    axes, recalled = str(found.axes.value), False
+    axes, recalled, light = str(found.axes.value), False, ""
     known = work.remembered.get(Kind.of(file))
     if known is not None and _channels(file, known.axes) == len(known.stains):
-        recalled = known != (axes, transmitted, stains)
-        axes, transmitted, stains = known
+        recalled = known != (axes, transmitted, stains, light)
+        axes, transmitted, stains, light = known
         if axes != found.axes.value:
             size = file.voxel_size_um.for_axes("ZYX"[-_size_axes(file, axes) :])
     typed = work.remembered_sizes.get(Kind.of(file))
@@ -59,6 +59,7 @@ def open_path(work: Session, path: Path, name: str, *, sample: str = "") -> Open
         sample=sample,
         recalled=recalled,
         size_recalled=again,
+        light=light,
     )
     room.check(opened)
     return opened

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from labelfree_core.images.voxelsize import SizeEstimate
 
 KEY = "work"
+LIGHTS = ("bright-field", "phase contrast", "DIC")  # the first is assumed where nobody has said
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,8 @@ class Opened:
     where nobody knows yet. ``stains`` has one word for each channel: what its stain shows, ``""`` where the
     channel is no stain. ``voxel_size_um`` is (z, y, x) or (y, x); None where nobody knows yet.
     ``recalled`` says that axes and channels are what the person said about the last file of this kind,
-    ``size_recalled`` the same of a voxel size that the file itself does not give.
+    ``size_recalled`` the same of a voxel size that the file itself does not give; ``light`` is the kind of
+    transmitted light that the person has said.
     """
 
     file: ImageFile
@@ -50,6 +52,7 @@ class Opened:
     sample: str = ""
     recalled: bool = False
     size_recalled: bool = False
+    light: str = ""
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -77,12 +80,22 @@ class Opened:
         return f"{self.reading_key}|{self.transmitted}"
 
     @property
-    def modality(self) -> str:
-        """Kind of transmitted light, by the channel's name; bright-field where it is silent."""
+    def named_light(self) -> str:
+        """Kind of transmitted light by the channel's name; empty where it is silent."""
         roles = {role.index: role for role in self.proposal.roles}
         role = roles.get(self.transmitted if self.transmitted is not None else -1)
         named = role is not None and role.role == "transmitted" and role.structure
-        return named if named in ("DIC", "phase contrast") else "bright-field"
+        return named if named in LIGHTS else ""
+
+    @property
+    def modality(self) -> str:
+        """Kind of transmitted light, as the person says or as the file does; else it is assumed."""
+        return self.light or self.named_light or LIGHTS[0]
+
+    @property
+    def light_assumed(self) -> bool:
+        """Whether nobody has said which kind of transmitted light it is."""
+        return not (self.light or self.named_light)
 
     def channel_label(self, channel: int | None) -> str:
         """Name a channel for people."""
@@ -118,6 +131,7 @@ class Corrected(NamedTuple):
     axes: str
     transmitted: int | None
     stains: tuple[str, ...]
+    light: str = ""
 
 
 class ResultKey(NamedTuple):
@@ -166,6 +180,7 @@ class Session:
     jobs: dict[ResultKey, str] = field(default_factory=dict)
     problems: dict[ResultKey, str] = field(default_factory=dict)
     chosen: list[str] = field(default_factory=list)
+    chosen_for: tuple[str, str, bool] = ("", "", False)
     grid: str = "input"
     device: str = "auto"
     crop: bool = False
@@ -262,7 +277,9 @@ class Session:
             return
         self.image = replace(self.image, **changes)  # type: ignore[arg-type]
         image = self.image
-        self.remembered[Kind.of(image.file)] = Corrected(image.axes, image.transmitted, image.stains)
+        self.remembered[Kind.of(image.file)] = Corrected(
+            image.axes, image.transmitted, image.stains, image.light
+        )
 
     def type_size(self, size_um: tuple[float, ...]) -> None:
         """Take a typed voxel size, for files of the same kind too where they give none that could be."""

@@ -17,17 +17,18 @@ Sizes = tuple[float | None, ...]
 def voxel_size(work: Session, image: Opened) -> None:
     """Show the voxel size with its source, let the person type it, offer an estimate where it is in doubt."""
     names = "ZYX" if image.is_stack else "YX"
+    what = "voxel size" if image.is_stack else "pixel size"
     known = _known(work, image, names)
     guessed = work.guessed_sizes.get(image.digest)
     if guessed is None and image.size_recalled:
         st.caption(
-            ":material/history: Voxel size: as you typed for the last file of this kind. Another objective "
-            "has another size."
+            f":material/history: {what.capitalize()}: as you typed for the last file of this kind. Another "
+            "objective has another size."
         )
     elif guessed is None:
         stated = image.proposal.voxel_size_um
         typed = image.voxel_size_um not in (None, stated.value)
-        st.caption(f"Voxel size: {'as you typed it' if typed else words.plain(stated.reason)}")
+        st.caption(f"{what.capitalize()}: {'as you typed it' if typed else words.plain(stated.reason)}")
     else:
         st.caption(f":orange[:material/straighten:] Pixel size: an estimate. {words.plain(guessed.reason)}.")
     values = [
@@ -57,7 +58,7 @@ def voxel_size(work: Session, image: Opened) -> None:
     if guessed is None and doubt:
         _offer(work, image)
     if len(size) < len(names):
-        lacking = "the distance between planes" if guessed is not None else "the voxel size"
+        lacking = "the distance between planes" if guessed is not None else f"the {what}"
         where = "It is in the microscope's settings, or in the methods section."
         st.warning(words.plain(f"Predicting needs {lacking}. {where}"))
 

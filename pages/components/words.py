@@ -117,13 +117,14 @@ def sentence(text: str) -> str:
 
 def plain(text: str) -> str:
     """
-    Escape what Markdown would read as markup (names come from files); write um as µm, and a minus as such.
+    Escape what Markdown would read as markup (names come from files); write um, a minus and "2 x 3" as such.
 
-    >>> plain("r -0.2 at 3 um by dna-2d")
-    'r −0.2 at 3 µm by dna-2d'
+    >>> plain("r -0.2 at 3 x 3 um by dna-2d")
+    'r −0.2 at 3 × 3 µm by dna-2d'
     """
     text = re.sub(r"(?<![\w.,)-])-(?=\d)", "−", text)
     text = re.sub(r"(?<=\d) um\b", " µm", text)
+    text = re.sub(r"(?<=\d) x (?=\d)", " × ", text)
     return "".join(f"\\{letter}" if letter in "\\`*_{}[]()#+!|<>~:$^" else letter for letter in text)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from labelfree_core.images.stack import ImageStack
 from labelfree_core.images.writing import encode_channels
+from pages.components import cached
 from pages.components.session import Opened
 from tests.pages.conftest import words
 
@@ -96,7 +98,7 @@ def test_corrected_channels_are_used_for_the_next_file_of_the_kind_and_said(open
     unnamed = {"": light(), " ": nuclei()}
     first = upload(app, "a.ome.tif", unnamed, (0.3, 0.3, 0.3))
     assert "as you said" not in words(app)
-    app = next(box for box in app.selectbox if box.label.startswith("1:")).set_value("lamin B1").run()
+    app = next(box for box in app.selectbox if box.label.startswith("Channel 1")).set_value("lamin B1").run()
     second = upload(app, "b.ome.tif", {"": light(5), " ": nuclei()}, (0.3, 0.3, 0.3))
     assert second.digest != first.digest
     assert second.observed == {1: "lamin B1"}
@@ -162,7 +164,7 @@ def test_every_channel_says_why_it_is_taken_for_what_and_how_sure_that_is(open_a
     assert "its name is 'Bright\\_100'" in text
     assert "Sure \\(95%\\)" in text
     assert "a dark background with few bright places, as fluorescence gives" in text
-    app = next(box for box in app.selectbox if box.label.startswith("1:")).set_value("lamin B1").run()
+    app = next(box for box in app.selectbox if box.label.startswith("Channel 1")).set_value("lamin B1").run()
     assert ":material/history: As you said." in words(app)
 
 
@@ -202,3 +204,56 @@ def test_an_estimate_is_a_guess_with_a_range() -> None:
     found = estimate(ImageStack(nuclei()))
     assert found is not None
     assert found.low_um < 0.3 < found.high_um
+
+
+def test_the_kind_of_light_is_assumed_aloud_and_said_once(open_app: Open) -> None:
+    app = open_app()
+    first = upload(app, "a.ome.tif", {"": light()}, (0.3, 0.3, 0.3))
+    assert (first.modality, first.light_assumed) == ("bright-field", True)
+    assert "Bright-field is assumed" in words(app)
+    assert "(bright-field, assumed)" in words(app)
+    app = (
+        next(box for box in app.selectbox if box.label == "The image shows").set_value("phase contrast").run()
+    )
+    assert "Bright-field is assumed" not in words(app)
+    assert "(phase contrast)" in words(app)
+    app = app.switch_page("pages/predict.py").run()
+    assert not app.exception
+    assert "yours is phase contrast" in words(app)
+    app = app.switch_page("pages/start.py").run()
+    second = upload(app, "b.ome.tif", {"": light(1)}, (0.3, 0.3, 0.3))
+    assert (second.modality, second.light_assumed) == ("phase contrast", False)
+    assert "as you said for the last file of this kind" in words(app)
+
+
+def test_what_is_missing_is_named_beside_the_button_and_on_predict(open_app: Open) -> None:
+    app = open_app()
+    upload(app, "a.ome.tif", {"Bright_100": light()}, None)
+    missing = "the voxel size in micrometres"
+    assert f"First say {missing}" in words(app)
+    assert next(button for button in app.button if button.label == "Go on to Predict").disabled
+    assert f"needs to know {missing}." in words(app.switch_page("pages/predict.py").run())
+
+
+def test_another_kind_of_light_chooses_the_model_that_was_made_for_it(
+    open_app: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (entry,) = cached.models(None)
+    card = replace(entry.card, id="dna-phase-test-3d", modality="phase contrast")
+    other = replace(entry, card=card, folder=entry.folder.with_name(card.id))
+    monkeypatch.setattr(cached, "models", lambda work: (entry, other))
+    app = open_app()
+    upload(app, "a.ome.tif", {"": light()}, (0.3, 0.3, 0.3))
+    app = app.switch_page("pages/predict.py").run()
+    assert app.session_state["work"].chosen == ["dna-test-3d"]
+    app = app.switch_page("pages/start.py").run()
+    app = (
+        next(box for box in app.selectbox if box.label == "The image shows").set_value("phase contrast").run()
+    )
+    app = app.switch_page("pages/predict.py").run()
+    assert not app.exception
+    assert app.session_state["work"].chosen == ["dna-phase-test-3d"]
+    app = app.checkbox(key="model-dna-test-3d").check().run()
+    app = app.checkbox(key="model-dna-phase-test-3d").uncheck().run()
+    app = app.switch_page("pages/start.py").run().switch_page("pages/predict.py").run()
+    assert app.session_state["work"].chosen == ["dna-test-3d"]  # what the person chose for it stays

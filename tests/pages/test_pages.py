@@ -51,7 +51,7 @@ def test_one_click_opens_a_sample_and_says_what_was_found(open_app: Open) -> Non
     text = words(app)
     assert "cells.ome.tif" in text
     assert "0.29 × 0.29 × 0.29 µm" in text
-    assert [box.value for box in app.selectbox if "shows" in box.label] == ["transmitted light", "DNA"]
+    assert [box.value for box in app.selectbox if "shows" in box.label] == ["bright-field", "DNA"]
 
 
 def test_one_choice_corrects_a_channel_and_is_remembered(open_app: Open) -> None:
