@@ -32,6 +32,7 @@ function paintNow(v) {
     context.clearRect(0, 0, box.width, box.height); // the page's own background shows around the images
     for (const panel of v.layout.panels) paintPanel(v, context, panel, ratio);
   }
+  hover(v);
   v.frames = (v.frames ?? 0) + 1;
   askFullPlane(v);
 }

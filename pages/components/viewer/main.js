@@ -54,7 +54,7 @@ function takeVolumes(v, header, volumes) {
   v.volumes = volumes;
   v.content = header.content;
   v.bitmaps.clear();
-  v.joint = v.reach = v.hovered = v.fullPlanes = v.nextPlane = v.waitsFor = null;
+  v.joint = v.reach = v.fullPlanes = v.nextPlane = v.waitsFor = null;
   clearInterval(v.playTimer);
   v.s = freshState(volumes);
   if (sameGrid && header.order === v.order) {

@@ -1,0 +1,60 @@
+"""What the viewer says in numbers and units: under the pointer, of a difference, along a line, of masks."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.browser.viewing import HOST, focus, open_tab, until, viewer_server
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def address():
+    with viewer_server() as running:
+        yield running
+
+
+@pytest.fixture
+def visit(chromium, address):
+    """Open a page of the tests' app in a tab of its own; any script error fails the test."""
+    opened = []
+
+    def go(path: str = "", **options):
+        opened.append(open_tab(chromium, f"{address}/{path}", **options))
+        return opened[-1]
+
+    yield go
+    for page in opened:
+        problems = page.context.problems
+        page.context.close()
+        assert problems == []
+
+
+def point_at_the_middle(page) -> None:
+    """Rest the pointer on the middle of the first panel, which is the middle of the image."""
+    stage = page.locator(".lfv .stage").bounding_box()
+    panel = page.evaluate(f"() => {HOST}.layout.panels[0].areas[0]")
+    page.mouse.move(
+        stage["x"] + panel["x"] + panel["w"] / 2 + 2, stage["y"] + panel["y"] + panel["h"] / 2 + 2
+    )
+
+
+def test_under_a_resting_pointer_the_value_follows_the_plane_the_view_and_the_layer(visit):
+    page = visit()
+    point_at_the_middle(page)
+    readout = page.locator(".lfv .readout")
+    assert "z 2.00 µm  (30, 20, 4)" in readout.inner_text()
+    assert readout.inner_text().endswith("100.0 counts")
+    focus(page)
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    page.wait_for_timeout(200)
+    assert "z 3.50 µm  (30, 20, 7)" in readout.inner_text()
+    assert readout.inner_text().endswith("0.000 counts")  # above the box
+    page.keyboard.press("2")  # Blink: both images
+    until(page, "v.controls.readout.textContent.endsWith('predicted 0.000 counts')")
+    page.keyboard.press("8")  # 3-D
+    until(page, "v.s.mode === '3d' && v.controls.readout.hidden")
+    page.keyboard.press("1")
+    until(page, "v.s.mode === 'side' && !v.controls.readout.hidden")
