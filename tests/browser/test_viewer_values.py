@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.browser.viewing import HOST, focus, open_tab, until, viewer_server
+from tests.browser.viewing import HOST, focus, open_tab, pixel, until, viewer_server
 
 pytestmark = pytest.mark.browser
 
@@ -58,3 +58,28 @@ def test_under_a_resting_pointer_the_value_follows_the_plane_the_view_and_the_la
     until(page, "v.s.mode === '3d' && v.controls.readout.hidden")
     page.keyboard.press("1")
     until(page, "v.s.mode === 'side' && !v.controls.readout.hidden")
+
+
+def test_images_in_one_unit_are_subtracted_in_it(visit):
+    page = visit()
+    focus(page)
+    page.keyboard.press("6")
+    page.locator(".lfv .head .scale", has_text="+100.0 counts").wait_for()
+    point_at_the_middle(page)
+    until(page, "v.controls.readout.textContent.endsWith('difference 0.000 counts')")
+
+
+def test_of_images_in_different_units_the_share_of_each_window_is_subtracted(visit):
+    page = visit("masks")
+    focus(page)
+    page.keyboard.press("6")
+    bar = page.locator(".lfv .head .scale", has_text="+100 % of each window")
+    bar.wait_for()
+    assert "observed is in counts, score in score" in bar.get_attribute("title")
+    # 100 counts of 100 and a score of 1 of 1: equally white, so the box is as neutral as what lies around it.
+    assert pixel(page, 30, 25) == pixel(page, 5, 5)
+    assert pixel(page, 20, 25)[0] > pixel(page, 20, 25)[2] + 60  # observed only: red
+    assert pixel(page, 40, 25)[2] > pixel(page, 40, 25)[0] + 60  # predicted only: blue
+    point_at_the_middle(page)
+    until(page, "v.controls.readout.textContent.endsWith('difference 0 % of each window')")
+    assert page.locator(".lfv .options output:visible").inner_text() == "100 % of each window"

@@ -135,35 +135,62 @@ function agreementOf(v) {
   };
 }
 
+const inOneUnit = (layers) => layers.every((layer) => layer.units === layers[0].units);
+const differenceLayers = (v) => [v.s.a, v.s.b].map((index) => v.volumes.layers[index]);
+
+// A z-score less a score is no number of anything. In different units, the share of each one's window is subtracted:
+// 0 is its black, 1 its white, and what lies beyond counts as black or white, as on Compare.
+function differenceTable(v, index) {
+  const layer = v.volumes.layers[index];
+  const { lo, hi } = v.s.per[index];
+  const shares = !inOneUnit(differenceLayers(v));
+  const key = shares ? `${lo} ${hi}` : "values";
+  if (layer.cache.difference?.key === key) return layer.cache.difference;
+  const part = (value) => (shares ? clamp((value - lo) / (hi - lo), 0, 1) : value);
+  const table = Float32Array.from({ length: layer.levels }, (_, sample) => part(valueOf(layer, sample)));
+  return (layer.cache.difference = { key, table });
+}
+
+const differenceTables = (v) => [differenceTable(v, v.s.a), differenceTable(v, v.s.b)];
+const percentText = (share) => minus(`${Math.round(100 * share)} %`);
+
+function differenceText(v, value, sign = "") {
+  const layers = differenceLayers(v);
+  return inOneUnit(layers) ? withUnits(sign + formatValue(value), layers[0]) : `${sign}${percentText(value)} of each window`;
+}
+
 // A range that the largest 0.2 % of the differences exceed, from an evenly spaced sample.
 function differenceReach(v) {
-  const { a, b } = v.s;
-  const key = `${a} ${b}`;
+  const [first, second] = differenceTables(v);
+  const key = `${v.s.a} ${v.s.b} ${first.key} ${second.key}`;
   if (v.reach?.key === key) return v.reach.value;
-  const [one, two] = [v.volumes.layers[a], v.volumes.layers[b]];
+  const [one, two] = differenceLayers(v);
   const stride = Math.max(1, Math.floor(one.samples.length / 100000)) | 1;
   const sizes = [];
   for (let at = 0; at < one.samples.length; at += stride)
-    sizes.push(Math.abs(valueOf(one, one.samples[at]) - valueOf(two, two.samples[at])));
-  sizes.sort((first, second) => first - second);
-  v.reach = { key, value: sizes[Math.floor(0.998 * (sizes.length - 1))] || one.step };
+    sizes.push(Math.abs(first.table[one.samples[at]] - second.table[two.samples[at]]));
+  sizes.sort((small, large) => small - large);
+  v.reach = { key, value: sizes[Math.floor(0.998 * (sizes.length - 1))] || first.table[1] - first.table[0] || 1 };
   return v.reach.value;
 }
 
-const differenceRange = (v) => v.s.differenceRange ?? differenceReach(v);
+// Shares differ by 100 % at most, whatever range was kept from images in one unit.
+function differenceRange(v) {
+  const range = v.s.differenceRange ?? differenceReach(v);
+  return inOneUnit(differenceLayers(v)) ? range : Math.min(range, 1);
+}
 
 function differenceBitmap(v, axis) {
-  const { a, b } = v.s;
-  const [one, two] = [v.volumes.layers[a], v.volumes.layers[b]];
   const range = differenceRange(v);
-  return bitmap(v, "difference", axis, `${cutKey(v, axis)} ${a} ${b} ${range}`, (pixels) => {
-    const [samplesA, samplesB] = [cutOf(v, one, axis), cutOf(v, two, axis)];
+  const [first, second] = differenceTables(v);
+  const key = `${cutKey(v, axis)} ${v.s.a} ${v.s.b} ${range} ${first.key} ${second.key}`;
+  return bitmap(v, "difference", axis, key, (pixels) => {
+    const [samplesA, samplesB] = differenceLayers(v).map((layer) => cutOf(v, layer, axis));
     const map = colourMap("diverging");
     const colours = Uint32Array.from({ length: 256 }, (_, at) => pixel(map[3 * at], map[3 * at + 1], map[3 * at + 2]));
-    const [gainA, gainB] = [(127.5 * one.step) / range, (127.5 * two.step) / range];
-    const offset = 127.5 + (127.5 * (one.low - two.low)) / range + 0.5;
+    const [valuesA, valuesB, gain] = [first.table, second.table, 127.5 / range];
     for (let at = 0; at < pixels.length; at++) {
-      const level = samplesA[at] * gainA - samplesB[at] * gainB + offset;
+      const level = (valuesA[samplesA[at]] - valuesB[samplesB[at]]) * gain + 128;
       pixels[at] = colours[level < 0 ? 0 : level > 255 ? 255 : level | 0];
     }
   });

@@ -145,7 +145,7 @@ function syncOptions(v) {
     });
   } else if (s.mode === "difference") {
     setValue(o.difference, Math.round((100 * differenceRange(v)) / differenceReach(v)));
-    setText(o.differenceText, formatValue(differenceRange(v)));
+    setText(o.differenceText, differenceText(v, differenceRange(v)));
   } else if (s.mode === "threshold") syncThreshold(v);
   else if (s.mode === "3d") {
     setValue(o.render, s.render);

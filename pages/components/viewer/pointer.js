@@ -153,6 +153,12 @@ function hover(v) {
   if (at?.inside) setText(readout, readoutText(v, at));
 }
 
+function differenceAt(v, { area, across, down }) {
+  const [one, two] = differenceLayers(v).map((layer) => sampleAt(v, layer, area.axis, across, down));
+  const [first, second] = differenceTables(v);
+  return first.table[one] - second.table[two];
+}
+
 function readoutText(v, at) {
   const { um, steps } = v.volumes;
   const voxel = voxelOf(v, at);
@@ -166,5 +172,6 @@ function readoutText(v, at) {
     const layer = v.volumes.layers[index];
     return `${layer.name} ${withUnits(formatValue(valueAt(v, layer, at.area.axis, at.across, at.down)), layer)}`;
   });
+  if (at.panel.bar.difference) values.push(`difference ${differenceText(v, differenceAt(v, at))}`);
   return [where, ...values].join("   ·   ");
 }
