@@ -130,12 +130,19 @@ def test_what_is_still_to_be_said_is_said_while_the_pointer_leaves(browser, addr
     page.context.close()
 
 
-def test_a_score_beside_counts_is_not_dark_and_one_click_gives_one_scale(browser, address):
+def test_a_score_beside_counts_is_not_dark(browser, address):
     page = open_tab(browser, f"{address}/masks")
     page.locator(".lfv .modes input[value='swipe']").check(force=True)
     until(page, "v.s.mode === 'swipe'")
     page.wait_for_timeout(200)
     assert pixel(page, 40, 25) == [255, 255, 255]
+    page.context.close()
+
+
+def test_one_click_gives_one_scale_where_both_are_in_one_unit(browser, address):
+    page = open_tab(browser, f"{address}/counts")
+    page.locator(".lfv .modes input[value='swipe']").check(force=True)
+    until(page, "v.s.mode === 'swipe'")
     page.locator(".lfv input[value='same']").check(force=True)
     until(page, "v.s.linked")
     page.wait_for_timeout(200)
@@ -146,6 +153,23 @@ def test_a_score_beside_counts_is_not_dark_and_one_click_gives_one_scale(browser
     page.wait_for_timeout(1500)  # also after the page has run with it
     assert (seen(page, "linked"), seen(page, "per[1].hi")) == (False, 1)
     assert pixel(page, 40, 25) == [255, 255, 255]
+    page.context.close()
+
+
+def test_in_different_units_one_scale_is_refused_with_its_reason(browser, address):
+    page = open_tab(browser, f"{address}/restored")
+    assert seen(page, "linked") is False  # though it was saved with one scale, and its window
+    assert seen(page, "per[1].hi") == 1
+    assert page.locator(".lfv input[value='same']").is_disabled()
+    why = "observed is in counts, score in score, so equal grey could not mean equal value"
+    assert why in page.locator(".lfv label:has(input[value='same'])").get_attribute("title")
+    focus(page)
+    page.keyboard.press("e")
+    page.locator(".lfv .told", has_text=why).wait_for()
+    assert (seen(page, "linked"), seen(page, "per[1].hi")) == (False, 1)
+    page.keyboard.press("v")
+    box = page.locator(".lfv .drawer label:has-text('One window') input")
+    assert box.is_disabled()
     page.context.close()
 
 

@@ -1,5 +1,8 @@
 """The viewer on made-up volumes, on two pages: what its browser tests open."""
 
+import json
+from dataclasses import replace
+
 import numpy as np
 import streamlit as st
 
@@ -55,15 +58,11 @@ def times() -> None:
 
 def masks() -> None:
     """Keep the page's slider and the viewer's threshold in step; the predicted is a score from 0 to 1."""
-    observed, predicted = volumes()
     kept = st.session_state.setdefault("threshold", 0.5)
     view = st.session_state.get("mask view", ViewState(mode="threshold"))
     kept = st.session_state["threshold"] = st.number_input("Predicted threshold", 0.0, 1.0, kept)
     state = viewer(
-        [
-            Layer("observed", observed, SIZE_UM, "counts", (0.0, 100.0), role="observed"),
-            Layer("score", predicted / 100, SIZE_UM, "score", (0.0, 100.0), role="predicted"),
-        ],
+        one_percent("score"),
         key="masks",
         state=view.at_thresholds(observed=50.0, predicted=kept),
     )
@@ -74,11 +73,34 @@ def masks() -> None:
     st.text(f"page has {kept:.3f}")
 
 
+def one_percent(units: str) -> list[Layer]:
+    """Two images between the limits of the first; the second is a hundredth of it."""
+    observed, predicted = volumes()
+    limits = (0.0, 100.0)
+    return [
+        Layer("observed", observed, SIZE_UM, "counts", limits, role="observed"),
+        Layer("score", predicted / 100, SIZE_UM, units, limits, role="predicted"),
+    ]
+
+
+def counts() -> None:
+    """Show two images in one unit that begin on scales of their own."""
+    dim = one_percent("counts")
+    dim[1] = replace(dim[1], limits=(0.0, 1.0))
+    st.session_state["counts view"] = viewer(dim, key="counts", state=st.session_state.get("counts view"))
+
+
+def restored() -> None:
+    """Open on a view that was saved on one scale, of images that are in different units."""
+    saved = ViewState(limits=(("score", 0.0, 100.0),), details=json.dumps({"linked": True}))
+    viewer(one_percent("score"), key="restored", state=saved)
+
+
 def other() -> None:
     """A page without a viewer."""
     st.text("nothing here")
 
 
 st.set_page_config(layout="wide")
-more = [st.Page(page, title=page.__name__) for page in (large, times, masks)]
+more = [st.Page(page, title=page.__name__) for page in (large, times, masks, counts, restored)]
 st.navigation([st.Page(show, title="Viewer", default=True), st.Page(other, title="Other"), *more]).run()

@@ -68,6 +68,8 @@ function applyStart(v, start) {
   const { s, volumes } = v;
   const [sz, sy, sx] = volumes.steps;
   restoreDetails(v, start.details);
+  const unshared = s.linked && Boolean(whyOwnScales(volumes.layers)); // saved when this was still offered
+  if (unshared) s.linked = false;
   if (v.header.modes.includes(start.mode)) s.mode = start.mode;
   if (start.z != null) s.z = clamp(Math.floor(start.z / sz), 0, volumes.nz - 1);
   if (start.t != null) s.t = clamp(start.t, 0, volumes.nt - 1);
@@ -84,7 +86,7 @@ function applyStart(v, start) {
   if (start.threshold_observed != null) s.thresholds[s.a] = start.threshold_observed;
   for (const [name, lo, hi] of start.limits ?? []) {
     const index = volumes.layers.findIndex((layer) => layer.name === name);
-    if (index >= 0 && hi > lo) Object.assign(s.per[index], { lo, hi });
+    if (index >= 0 && hi > lo && !(unshared && comparable(volumes.layers[index]))) Object.assign(s.per[index], { lo, hi });
   }
 }
 
