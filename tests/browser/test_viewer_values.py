@@ -8,6 +8,11 @@ from tests.browser.viewing import HOST, focus, open_tab, pixel, until, viewer_se
 
 pytestmark = pytest.mark.browser
 
+MIDDLE = f"""() => {{
+  const v = {HOST}, box = v.controls.stage.getBoundingClientRect(), area = v.layout.panels[0].areas[0];
+  const half = v.layout.fit / 2; // of a voxel: not on its edge
+  return [box.x + area.x + area.w / 2 + half, box.y + area.y + area.h / 2 + half]; }}"""
+
 
 @pytest.fixture(scope="module")
 def address():
@@ -33,11 +38,11 @@ def visit(chromium, address):
 
 def point_at_the_middle(page) -> None:
     """Rest the pointer on the middle of the first panel, which is the middle of the image."""
-    stage = page.locator(".lfv .stage").bounding_box()
-    panel = page.evaluate(f"() => {HOST}.layout.panels[0].areas[0]")
-    page.mouse.move(
-        stage["x"] + panel["x"] + panel["w"] / 2 + 2, stage["y"] + panel["y"] + panel["h"] / 2 + 2
-    )
+    seen = [None, page.evaluate(MIDDLE)]
+    while seen[-1] != seen[-2]:  # until the viewer has fitted its height
+        page.wait_for_timeout(300)
+        seen.append(page.evaluate(MIDDLE))
+    page.mouse.move(*seen[-1])
 
 
 def test_under_a_resting_pointer_the_value_follows_the_plane_the_view_and_the_layer(visit):
