@@ -200,7 +200,14 @@ def pair_layers(
     first, second = windows(pair, prediction, shared=shared)
     observed = "|".join((*cached.pair_key(work, channel, prediction), "observed"))
     stain = Layer(
-        f"{name}, observed", pair.observed, size, "z-score", first, role="observed", digest=observed
+        f"{name}, observed",
+        pair.observed,
+        size,
+        "z-score",
+        first,
+        role="observed",
+        digest=observed,
+        region=pair.region,
     )
     if own_units:
         return [stain, _alone(prediction, name, result)]

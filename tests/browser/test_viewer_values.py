@@ -88,3 +88,25 @@ def test_of_images_in_different_units_the_share_of_each_window_is_subtracted(vis
     point_at_the_middle(page)
     until(page, "v.controls.readout.textContent.endsWith('difference 0 % of each window')")
     assert page.locator(".lfv .options output:visible").inner_text() == "100 % of each window"
+
+
+def test_the_viewer_counts_dice_and_iou_as_the_page_does(visit):
+    page = visit("camera")
+    score = page.locator(".lfv .score", has_text="Dice")
+    assert page.get_by_text("page: Dice").inner_text() == f"page: {score.inner_text()}"
+    texts = page.locator(".lfv .options label:visible output").all_inner_texts()
+    assert texts == ["4.600 counts", "5.400 counts"]
+    page.get_by_role("button", name="Otsu").click()
+    until(page, "v.s.thresholds[0] === undefined")
+    page.wait_for_timeout(200)
+    assert page.get_by_text("page at Otsu: Dice").inner_text() == f"page at Otsu: {score.inner_text()}"
+    assert "precision" not in page.locator(".lfv").inner_text()
+
+
+def test_of_a_coarse_copy_the_pages_own_numbers_are_shown_until_a_threshold_moves(visit):
+    page = visit("coarse")
+    page.get_by_text("Dice 0.12 · IoU 0.06").wait_for()
+    focus(page)
+    page.keyboard.press("]")
+    page.locator(".lfv .score", has_text="Dice ≈ 0.3").wait_for()
+    assert "rounded" in page.locator(".lfv .score:visible").get_attribute("title")

@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 import streamlit as st
 
-from pages.components.viewer import Layer, ViewState, viewer
+from labelfree_core.analysis.masks import agreement, mask, otsu_threshold
+from pages.components.viewer import Layer, Measured, ViewState, viewer
 
 SHAPE = (9, 40, 60)
 SIZE_UM = (0.5, 0.25, 0.25)
@@ -96,11 +97,50 @@ def restored() -> None:
     viewer(one_percent("score"), key="restored", state=saved)
 
 
+def camera() -> None:
+    """Say what the page finds of whole grey values, of which only a region counts, beside the viewer."""
+    rng = np.random.default_rng(3)
+    cell = np.zeros(SHAPE)
+    cell[2:7, 10:30, 20:40] = 3
+    observed, predicted = ((cell + rng.poisson(4, SHAPE)).astype(np.float32) for _ in range(2))
+    observed[0, 0, 0] = predicted[0, 0, 0] = 4000  # one hot pixel: grey values lie close together
+    region = np.zeros(SHAPE, bool)
+    region[:, :32, 6:] = True
+    low, high = 4.6, 5.4
+    whole = agreement(mask(observed, low), mask(predicted, high), region=region)
+    otsu = agreement(
+        *(mask(image, otsu_threshold(image[region])) for image in (observed, predicted)), region=region
+    )
+    st.text(f"page: Dice {whole.dice:.2f} · IoU {whole.iou:.2f}")
+    st.text(f"page at Otsu: Dice {otsu.dice:.2f} · IoU {otsu.iou:.2f}")
+    layers = [
+        Layer("observed", observed, SIZE_UM, "counts", role="observed", region=region),
+        Layer("predicted", predicted, SIZE_UM, "counts", role="predicted"),
+    ]
+    asked = ViewState(mode="threshold", threshold=high, threshold_observed=low)
+    viewer(layers, key="camera", state=st.session_state.setdefault("camera", asked))
+
+
+def coarse() -> None:
+    """Show stacks too large to be counted exactly, and give the viewer what the page found."""
+    rng = np.random.default_rng(4)
+    observed, predicted = (rng.normal(size=(40, 230, 230)).astype(np.float32) for _ in range(2))
+    layers = [
+        Layer("observed", observed, SIZE_UM, "counts", role="observed", digest="coarse one"),
+        Layer("predicted", predicted, SIZE_UM, "counts", role="predicted", digest="coarse two"),
+    ]
+    start = ViewState(mode="threshold", threshold=0.5, threshold_observed=0.5)
+    found = Measured(0.12, 0.06, 0.5, 0.5)
+    viewer(layers, key="coarse", state=st.session_state.setdefault("coarse", start), measured=found)
+
+
 def other() -> None:
     """A page without a viewer."""
     st.text("nothing here")
 
 
 st.set_page_config(layout="wide")
-more = [st.Page(page, title=page.__name__) for page in (large, times, masks, counts, restored)]
+more = [
+    st.Page(page, title=page.__name__) for page in (large, times, masks, counts, restored, camera, coarse)
+]
 st.navigation([st.Page(show, title="Viewer", default=True), st.Page(other, title="Other"), *more]).run()

@@ -14,7 +14,7 @@ function buildDrawer(v) {
     ...c.layerParts.map((part) => part.node),
     ...(hasMates(layers) ? [make("label", { class: "check", title: why || false }, c.linked, make("span", {}, "One window for observed and predicted"))] : []),
     ...(v.volumes.nz > 1 ? [make("label", { class: "field" }, make("span", { class: "soft" }, "Play"), c.speed, c.speedText)] : []),
-    make("p", { class: "soft fine" }, "Shown at display precision. Scores and downloads use the original values."),
+    make("p", { class: "soft fine" }, "Values are rounded for the screen. Scores and downloads use the original ones."),
   );
 }
 
