@@ -191,3 +191,19 @@ def test_the_page_shows_around_a_single_image_and_black_lies_under_it(browser, a
     stage = page.evaluate(f"{ground}.shadowRoot.querySelector('.stage')).backgroundColor")
     assert stage == "rgba(0, 0, 0, 0)"
     page.context.close()
+
+
+@pytest.mark.parametrize("projection", ["plane", "max", "mean"])
+def test_drawings_over_an_image_have_exactly_the_colour_of_their_legend(browser, address, projection):
+    page = open_tab(browser, f"{address}/drawn")
+    page.locator(".lfv .planes select").select_option(projection)
+    until(page, f"v.s.mode === 'merge' && v.s.projection === '{projection}'")
+    page.wait_for_timeout(200)
+    colour = "(swatch) => getComputedStyle(swatch).backgroundColor.match(/\\d+/g).map(Number)"
+    for name, x in (("orange ones", 10), ("blue ones", 30)):
+        swatch = page.locator(".lfv .head .entry", has_text=name).locator("i").evaluate(colour)
+        assert {tuple(pixel(page, at, 10)) for at in range(x - 4, x + 4)} == {tuple(swatch)}
+        assert max(swatch) > 200
+    around = pixel(page, 20, 10)
+    assert around[0] == around[1] == around[2] > 20  # the light, in grey
+    page.context.close()

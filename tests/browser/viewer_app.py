@@ -134,13 +134,23 @@ def coarse() -> None:
     viewer(layers, key="coarse", state=st.session_state.setdefault("coarse", start), measured=found)
 
 
+def drawn() -> None:
+    """Show two drawings over transmitted light that is bright everywhere."""
+    light = np.random.default_rng(6).normal(1000, 100, SHAPE).astype(np.float32)
+    marks = np.zeros((2, *SHAPE), bool)
+    marks[0, :, 5:15, 5:15] = marks[1, :, 5:15, 25:35] = True
+    layers = [Layer("light", light, SIZE_UM, "counts", role="transmitted")]
+    for name, mark in zip(("orange", "blue"), marks, strict=True):
+        layers.append(Layer(f"{name} ones", mark, SIZE_UM, kind="mask", colormap=name))
+    viewer(layers, key="drawn", mode="merge")
+
+
 def other() -> None:
     """A page without a viewer."""
     st.text("nothing here")
 
 
 st.set_page_config(layout="wide")
-more = [
-    st.Page(page, title=page.__name__) for page in (large, times, masks, counts, restored, camera, coarse)
-]
+pages = (large, times, masks, counts, restored, camera, coarse, drawn)
+more = [st.Page(page, title=page.__name__) for page in pages]
 st.navigation([st.Page(show, title="Viewer", default=True), st.Page(other, title="Other"), *more]).run()
