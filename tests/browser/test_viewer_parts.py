@@ -207,3 +207,23 @@ def test_drawings_over_an_image_have_exactly_the_colour_of_their_legend(browser,
     around = pixel(page, 20, 10)
     assert around[0] == around[1] == around[2] > 20  # the light, in grey
     page.context.close()
+
+
+def test_while_blinking_the_name_stands_above_the_image_and_not_on_it(browser, address):
+    page = open_tab(browser, address, reduced_motion="reduce")
+    focus(page)
+    page.keyboard.press("2")
+    until(page, "v.s.mode === 'blink' && v.layout.panels.length === 1")
+    page.wait_for_timeout(200)
+    corner = {tuple(pixel(page, x, y)) for x in range(10) for y in range(3)}
+    assert corner == {(0, 0, 0)}
+    assert "<b>DNA</b>" in page.locator(".lfv .head:visible .name").inner_text()
+    page.context.close()
+
+
+def test_a_colour_map_is_called_grey(browser, address):
+    page = open_tab(browser, address)
+    names = page.locator(".lfv .drawer select").first.locator("option").all_text_contents()
+    assert "grey" in names
+    assert "gray" not in names
+    page.context.close()

@@ -53,7 +53,6 @@ function paintPanel(v, context, panel, ratio) {
   const [plane] = panel.areas;
   paintScaleBar(v, context, plane);
   if (panel.swipe) paintSwipe(v, context, panel);
-  if (panel.tag) paintTag(context, panel.tag, plane.x + 8, plane.y + 8, "left");
   if (v.s.sections) paintAxes(context, panel);
 }
 

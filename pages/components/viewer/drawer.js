@@ -37,7 +37,7 @@ function layerPart(v, layer, index) {
     { "aria-label": `Colours of ${layer.name}`, onchange: () => setColormap(v, index, part.colormap.value) },
     ...Object.keys(COLOUR_MAPS)
       .filter((name) => name !== "diverging" && (name !== "white" || name === layer.colormap))
-      .map((name) => make("option", { value: name }, name)),
+      .map((name) => make("option", { value: name }, name === "gray" ? "grey" : name)),
   );
   part.histogram = make("canvas", { class: "histogram", role: "img", "aria-label": `Histogram of ${layer.name}` });
   part.lo = range("Black", () => setWindow(v, index, bounded(windowValue(layer, +part.lo.value)), v.s.per[index].hi));

@@ -16,7 +16,7 @@ function panelsOf(v) {
   if (single(v) && PAIR_MODES.includes(s.mode) && !["threshold", "3d"].includes(s.mode)) return sidePanels(v);
   if (s.mode === "blink") {
     const shown = v.phase ? b : a;
-    return [{ title: layers[shown].name, bar: { layers: [shown] }, values: [a, b], tag: layers[shown].name, items: [layerItem(v, shown)] }];
+    return [{ title: layers[shown].name, bar: { layers: [shown] }, values: [a, b], items: [layerItem(v, shown)] }];
   }
   if (s.mode === "swipe")
     return [{ title: "", bar: { layers: [a, b] }, values: [a, b], swipe: true, items: [layerItem(v, a), layerItem(v, b, { swipe: true })] }];
