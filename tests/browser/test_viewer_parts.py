@@ -227,3 +227,33 @@ def test_a_colour_map_is_called_grey(browser, address):
     assert "grey" in names
     assert "gray" not in names
     page.context.close()
+
+
+def test_the_wheel_and_the_arrows_move_a_projection_and_never_leave_it(browser, address):
+    page = open_tab(browser, address)
+    focus(page)
+    page.keyboard.press("m")
+    until(page, "v.s.projection === 'max'")
+    box = page.locator(".lfv .stage").bounding_box()
+    page.mouse.move(box["x"] + 200, box["y"] + 150)
+    page.mouse.wheel(0, 100)
+    page.locator(".lfv .told", has_text="takes in all planes").wait_for()
+    assert [seen(page, name) for name in ("projection", "z0", "z1", "z")] == ["max", 0, 8, 4]
+    for _ in range(5):
+        page.get_by_label("Last plane of the projection").press("ArrowLeft")
+    until(page, "v.s.z1 === 3")
+    page.mouse.wheel(0, 100)
+    until(page, "v.s.z0 > 0")
+    moved = [seen(page, name) for name in ("projection", "z0", "z1")]
+    assert moved[0] == "max"
+    assert moved[2] - moved[1] == 3
+    focus(page)
+    page.keyboard.press("End")
+    until(page, "v.s.z1 === 8")
+    for key in ("ArrowRight", "PageUp", "ArrowLeft"):
+        page.keyboard.press(key)
+    until(page, "v.s.z1 === 7")
+    assert [seen(page, name) for name in ("projection", "z0")] == ["max", 4]
+    page.keyboard.press("Home")
+    until(page, "v.s.z0 === 0 && v.s.z1 === 3 && v.s.projection === 'max'")
+    page.context.close()

@@ -140,7 +140,7 @@ function wheel(v, event) {
   if (!planes) return;
   v.wheelSum = 0;
   stopPlay(v);
-  setPlane(v, v.s.z + clamp(planes, -3, 3));
+  stepPlanes(v, clamp(planes, -3, 3));
 }
 
 // What lies under the pointer now: again at each paint, because the plane or the view may change while it rests.

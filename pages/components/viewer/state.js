@@ -202,6 +202,16 @@ function setPlane(v, z) {
     v.nextPlane = plane; // once it is here
     return;
   }
-  const { projection } = v.s;
-  if (plane !== v.s.z || projection !== "plane") change(v, { z: plane, projection: "plane" });
+  if (plane !== v.s.z) change(v, { z: plane });
+}
+
+// The wheel and the arrows: planes on, or a projection moved by so many. It stays a projection until the person
+// chooses otherwise; one over all planes can't move.
+function stepPlanes(v, count) {
+  const { projection, z, z0, z1 } = v.s;
+  if (projection === "plane") return setPlane(v, z + count);
+  const last = v.volumes.nz - 1;
+  if (z0 === 0 && z1 === last) return tell(v, "This projection takes in all planes. Narrow it with “from” and “to” to move it, or press M for single planes.");
+  const by = clamp(count, -z0, last - z1);
+  return by ? change(v, { z0: z0 + by, z1: z1 + by, z: clamp(z + by, 0, last) }) : undefined;
 }
