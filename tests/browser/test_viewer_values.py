@@ -36,13 +36,18 @@ def visit(chromium, address):
         assert problems == []
 
 
+def settled(page, script: str):
+    """What a script finds once the viewer has fitted its size: the same twice in a row."""
+    seen = [None, page.evaluate(script)]
+    while seen[-1] != seen[-2]:
+        page.wait_for_timeout(400)
+        seen.append(page.evaluate(script))
+    return seen[-1]
+
+
 def point_at_the_middle(page) -> None:
     """Rest the pointer on the middle of the first panel, which is the middle of the image."""
-    seen = [None, page.evaluate(MIDDLE)]
-    while seen[-1] != seen[-2]:  # until the viewer has fitted its height
-        page.wait_for_timeout(300)
-        seen.append(page.evaluate(MIDDLE))
-    page.mouse.move(*seen[-1])
+    page.mouse.move(*settled(page, MIDDLE))
 
 
 def test_under_a_resting_pointer_the_value_follows_the_plane_the_view_and_the_layer(visit):
@@ -110,3 +115,47 @@ def test_of_a_coarse_copy_the_pages_own_numbers_are_shown_until_a_threshold_move
     page.keyboard.press("]")
     page.locator(".lfv .score", has_text="Dice ≈ 0.3").wait_for()
     assert "rounded" in page.locator(".lfv .score:visible").get_attribute("title")
+
+
+PLOT = f"""() => {{ const canvas = {HOST}.controls.profileCanvas, ratio = canvas.width / canvas.clientWidth;
+  const middle = canvas.getContext('2d').getImageData(canvas.width / 2 + 4 * ratio, 0, 1, canvas.height).data;
+  const rows = (r, g, b) => {{ for (let y = 0; y < canvas.height; y++) {{
+    const near = Math.hypot(middle[4 * y] - r, middle[4 * y + 1] - g, middle[4 * y + 2] - b);
+    if (middle[4 * y + 3] > 120 && near < 70) return y / canvas.height; }} return null; }};
+  return {{ observed: rows(10, 157, 108), predicted: rows(194, 49, 155),
+    says: canvas.getAttribute('aria-label') }}; }}"""
+
+
+def set_white(page, layer: int, white: float) -> dict[str, object]:
+    """Set a layer's white, and return the line profile after it."""
+    page.evaluate(f"() => {{ {HOST}.s.per[{layer}].hi = {white}; }}")
+    focus(page)
+    page.keyboard.press("+")  # paints again
+    return settled(page, PLOT)
+
+
+def test_contrast_leaves_a_profile_in_one_unit_as_it_is(visit):
+    page = visit()
+    focus(page)
+    page.keyboard.press("l")
+    page.locator(".lfv .profile canvas").wait_for()
+    before = settled(page, PLOT)
+    assert before["says"].startswith("Values in counts along a line of 9 µm: ")
+    assert before["predicted"] < 0.2  # at the top
+    assert set_white(page, 1, 200) == before
+    assert page.locator(".lfv .profile .entry").all_inner_texts()[1] == "predicted"
+
+
+def test_in_different_units_a_profile_shows_shares_beyond_the_window_too(visit):
+    page = visit("masks")
+    focus(page)
+    for key in ("2", "l"):
+        page.keyboard.press(key)
+    page.locator(".lfv .profile canvas").wait_for()
+    before = settled(page, PLOT)
+    assert before["says"].startswith("Values drawn as the share of each one's window along a line")
+    after = set_white(page, 1, 0.5)  # the box is now at 200 % of its window, the observed one still at 100 %
+    assert after["predicted"] is not None
+    assert after["observed"] - after["predicted"] > 0.25
+    legend = page.locator(".lfv .profile .entry").all_inner_texts()
+    assert legend[1] == "score, 0 to 100 %: 0.000 to 0.500 score"
