@@ -242,5 +242,6 @@ def planes(
             height_px=showing.height_px(layers[0].voxels.shape, 1),
             state=last.at_thresholds(observed=low, predicted=high),
             measured=measured,
+            steady=True,
         )
         st.caption("A threshold moved here is the page's: scores, masks and objects follow when you let go.")

@@ -54,6 +54,7 @@ def viewer(
     height_px: int = 560,
     state: ViewState | None = None,
     measured: Measured | None = None,
+    steady: bool = False,
 ) -> ViewState:
     """
     Show layers of one grid and say what the person looks at.
@@ -75,6 +76,8 @@ def viewer(
         is taken as a request to go there.
     measured : Measured or None
         Dice and IoU as the page found them; shown while the thresholds are the ones that they are of.
+    steady : bool
+        Keep room for the tallest view, so that what lies below never moves when another one is chosen.
 
     Returns
     -------
@@ -92,7 +95,7 @@ def viewer(
     steps = reduction(layers[0].tzyx.shape, len(layers))
     scene = Scene(tuple(layers), steps, memory["start"])
     about = _about(layers, steps, offered, memory, height_px)
-    about["measured"] = None if measured is None else measured.for_browser()
+    about |= {"measured": None if measured is None else measured.for_browser(), "steady": steady}
     report = _draw(key, scene, about, [True])
     # A report from before the last jump, or of another image, says nothing about what is seen now.
     current = report.get("order") == memory["order"]

@@ -257,3 +257,21 @@ def test_the_wheel_and_the_arrows_move_a_projection_and_never_leave_it(browser, 
     page.keyboard.press("Home")
     until(page, "v.s.z0 === 0 && v.s.z1 === 3 && v.s.projection === 'max'")
     page.context.close()
+
+
+@pytest.mark.parametrize("width", [1280, 768, 500])
+def test_where_a_page_asks_for_it_no_view_moves_what_lies_below(browser, address, width):
+    page = open_tab(browser, f"{address}/masks")
+    page.set_viewport_size({"width": width, "height": 900})
+    below = page.get_by_text("page has 0.500")
+    places, stages = set(), set()
+    focus(page)
+    for digit in "12345671":
+        page.keyboard.press(digit)
+        until(page, f"v.s.mode === v.header.modes[{int(digit) - 1}]")
+        page.wait_for_timeout(700)
+        places.add(round(below.bounding_box()["y"]))
+        stages.add(page.evaluate(f"{HOST}.stageSize.height"))
+    assert max(places) - min(places) <= 3, places
+    assert max(stages) - min(stages) > 20  # though the views need different heights
+    page.context.close()

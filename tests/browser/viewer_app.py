@@ -66,6 +66,7 @@ def masks() -> None:
         one_percent("score"),
         key="masks",
         state=view.at_thresholds(observed=50.0, predicted=kept),
+        steady=True,
     )
     st.session_state["mask view"] = state
     if state.threshold is not None and state.threshold != kept:

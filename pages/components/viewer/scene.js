@@ -157,13 +157,17 @@ function filledHeight(v, width, height) {
 function fitHeight(v, box) {
   if (v.root.matches(":fullscreen")) return false;
   const { controls: c, s } = v;
-  const around = v.root.offsetHeight - box.height;
+  const around = v.root.offsetHeight - box.height - (v.spare ?? 0);
   const full = v.heightPx - around;
   const whole = s.mode === "3d" || s.drawer || !c.shortcuts.hidden || full <= SHORTEST_STAGE_PX;
   const wanted = whole ? full : filledHeight(v, box.width, full);
-  if (Math.abs(wanted - box.height) <= 2) return false;
-  v.root.style.setProperty("--lfv-height", `${wanted + around}px`);
-  return true;
+  const spare = spareRoom(v, box.width, around, wanted);
+  const changed = Math.abs(wanted - box.height) > 2;
+  if (!changed && Math.abs(spare - (v.spare ?? 0)) <= 2) return false;
+  v.spare = spare;
+  v.root.style.setProperty("--lfv-spare", `${spare}px`);
+  v.root.style.setProperty("--lfv-height", `${wanted + around + spare}px`);
+  return changed;
 }
 
 // Where voxel (0, 0) of an area lies on the screen, and how many pixels one voxel takes along both axes.
