@@ -71,7 +71,7 @@ with st.container(horizontal=True):
             f"{name}_{label.lower()}-mask.ome.tif",
             "image/tiff",
         )
-masking.planes(work, prediction, "|".join(key), thresholds=(low, high))
+masking.planes(work, prediction, "|".join(key), thresholds=(low, high), found=found)
 st.subheader("The observed image, clipped by the predicted mask", anchor=False)
 masking.clipped(pair, predicted)
 counting.section(work, counting.Compared(prediction, high, pair, channel, low))

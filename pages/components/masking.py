@@ -19,7 +19,7 @@ from labelfree_core.reports.figures import AGREE, EXTRA, MISSED, overlay
 from labelfree_core.reports.plots import Axis, Bars, Curve, Plot
 from pages.components import plotting, saving, session, showing, words
 from pages.components.keeping import kept
-from pages.components.viewer import ViewState, moved, viewer
+from pages.components.viewer import Measured, ViewState, moved, viewer
 
 BINS = 160
 STEPS = 400
@@ -235,7 +235,12 @@ def _take(work: session.Session, key: str, between: Limits) -> None:
 
 
 def planes(
-    work: session.Session, prediction: Prediction, place: str, *, thresholds: tuple[float | None, float]
+    work: session.Session,
+    prediction: Prediction,
+    place: str,
+    *,
+    thresholds: tuple[float | None, float],
+    found: Agreement | None = None,
 ) -> None:
     """
     Show the images cut by their thresholds plane by plane, and let the person move them there too.
@@ -248,7 +253,11 @@ def planes(
     place : str
         Names what is shown, so that another image opens anew.
     thresholds : (observed or None, predicted)
+    found : Agreement, optional
+        Of the masks at these thresholds, so that the viewer shows the page's numbers.
     """
+    low, high = thresholds
+    measured = None if found is None or low is None else Measured(found.dice, found.iou, high, low)
     layers = showing.pair_layers(work, prediction, name=prediction.structure)
     last = st.session_state.get(f"{VIEW} {place}", ViewState(mode="threshold"))
     with st.expander("Plane by plane, with the threshold"):
@@ -258,6 +267,8 @@ def planes(
             mode="threshold",
             modes=PAIR_MODES if len(layers) > 1 else ("threshold", "side"),
             height_px=showing.height_px(layers[0].voxels.shape, 1),
-            state=last.at_thresholds(observed=thresholds[0], predicted=thresholds[1]),
+            state=last.at_thresholds(observed=low, predicted=high),
+            measured=measured,
+            steady=True,
         )
         st.caption("A threshold moved here is the page's: scores, masks and objects follow when you let go.")

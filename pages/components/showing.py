@@ -237,6 +237,7 @@ def pair_layers(
         first,
         role="observed",
         digest=observed,
+        region=pair.region,
     )
     if own_units:
         return [stain, _alone(prediction, name, result)]

@@ -38,10 +38,11 @@ from pages.components.viewer_parts import (
     preview,
     sent_shape,
     window_of,
+    with_region,
 )
-from pages.components.viewer_state import MODES, ViewState
+from pages.components.viewer_state import MODES, Measured, ViewState
 
-__all__ = ["COLOUR_MAPS", "MODES", "Layer", "ViewState", "moved", "viewer"]
+__all__ = ["COLOUR_MAPS", "MODES", "Layer", "Measured", "ViewState", "moved", "viewer"]
 
 
 def viewer(
@@ -52,6 +53,8 @@ def viewer(
     modes: tuple[str, ...] | None = None,
     height_px: int = 560,
     state: ViewState | None = None,
+    measured: Measured | None = None,
+    steady: bool = False,
 ) -> ViewState:
     """
     Show layers of one grid and say what the person looks at.
@@ -71,6 +74,10 @@ def viewer(
     state : ViewState or None
         Where to start. Give back what the last call returned: that never moves the view. Any other value
         is taken as a request to go there.
+    measured : Measured or None
+        Dice and IoU as the page found them; shown while the thresholds are the ones that they are of.
+    steady : bool
+        Keep room for the tallest view, so that what lies below never moves when another one is chosen.
 
     Returns
     -------
@@ -88,6 +95,7 @@ def viewer(
     steps = reduction(layers[0].tzyx.shape, len(layers))
     scene = Scene(tuple(layers), steps, memory["start"])
     about = _about(layers, steps, offered, memory, height_px)
+    about |= {"measured": None if measured is None else measured.for_browser(), "steady": steady}
     report = _draw(key, scene, about, [True])
     # A report from before the last jump, or of another image, says nothing about what is seen now.
     current = report.get("order") == memory["order"]
@@ -285,6 +293,7 @@ def _about(
 def _content(layer: Layer, steps: tuple[int, int, int]) -> str:
     """Name everything that decides how a layer looks in the browser; its voxels by their digest."""
     voxels = layer.digest or digest(layer.voxels)
+    region = None if layer.region is None else layer.digest or digest(layer.region)
     return json.dumps(
         [
             voxels,
@@ -297,6 +306,7 @@ def _content(layer: Layer, steps: tuple[int, int, int]) -> str:
             layer.colormap,
             layer.kind,
             layer.role,
+            region,
             list(steps),
         ]
     )
@@ -306,7 +316,7 @@ def _content(layer: Layer, steps: tuple[int, int, int]) -> str:
 def _packed(content: str, _layer: Layer, _steps: tuple[int, int, int]) -> PackedLayer:
     # Keyed by the content's digest alone: Streamlit would hash only a sample of a large array.
     limits, own = _windows(content, _layer)
-    return pack_layer(replace(_layer, limits=limits, own_limits=own), _steps)
+    return with_region(pack_layer(replace(_layer, limits=limits, own_limits=own), _steps), _layer, _steps)
 
 
 @kept()

@@ -70,10 +70,12 @@ class Layer:
     role : {"transmitted", "observed", "predicted", "other"}
         Decides which two layers are compared.
     digest : str or None
-        Names the content of *voxels*; computed where it is None. A caller that has it saves a pass over
-        the image at each rerun.
+        Names the content of *voxels* and *region*; computed where it is None. A caller that has it saves
+        a pass over the image at each rerun.
     own_limits : (lo, hi) or None
         Its own percentiles; None finds them.
+    region : bool array, shape of voxels, or None
+        Where an observed image says something; the viewer's Dice, IoU and Otsu's thresholds count only this.
     """
 
     name: str
@@ -86,6 +88,7 @@ class Layer:
     role: Role = "other"
     digest: str | None = None
     own_limits: tuple[float, float] | None = None
+    region: npt.NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         if self.voxels.ndim not in (2, 3, 4) or min(self.voxels.shape) < 1:

@@ -16,6 +16,7 @@ from pages.components.viewer_data import (
     find_limits,
     pack_layer,
     quantise,
+    shrink,
 )
 from pages.components.viewer_state import ViewState
 
@@ -112,8 +113,18 @@ def preview(layer: Layer, windows: tuple[Limits, Limits], steps: Steps, wanted: 
         voxel_size_um=(1.0, *layer.voxel_size_um[-2:]),
         limits=windows[0],
         own_limits=windows[1],
+        region=None,
     )
     return pack_layer(lone, (1, *steps[1:]))
+
+
+def with_region(packed: PackedLayer, layer: Layer, steps: Steps) -> PackedLayer:
+    """Add a layer's region to its volume as one more stream, of one bit a voxel."""
+    if layer.region is None:
+        return packed
+    inside = shrink(layer.region.reshape(layer.tzyx.shape), steps, mask=True)
+    bits = compress(np.packbits(inside != 0).data)
+    return PackedLayer({**packed.about, "region": True}, (*packed.parts, bits))
 
 
 def full_plane(layer: Layer, about: Mapping[str, object], steps: Steps, wanted: Wanted) -> PackedLayer:

@@ -25,6 +25,7 @@ MODULES = (
     "compare",
     "scene",
     "draw",
+    "room",
     "contrast",
     "controls",
     "options",

@@ -15,6 +15,29 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
+class Measured:
+    """
+    How two masks agree by the original values, as the page found it.
+
+    Parameters
+    ----------
+    dice, iou : float
+        NaN where neither mask holds anything.
+    threshold, threshold_observed : float
+        That the masks were made with, in the units of the predicted and of the observed layer.
+    """
+
+    dice: float
+    iou: float
+    threshold: float
+    threshold_observed: float
+
+    def for_browser(self) -> dict[str, float | None]:
+        """Return the fields as JSON knows them: None where there is no number."""
+        return {name: value if math.isfinite(value) else None for name, value in asdict(self).items()}
+
+
+@dataclass(frozen=True, slots=True)
 class ViewState:
     """
     What somebody looks at, to be kept in the session and given back after a page change.

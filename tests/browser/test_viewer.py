@@ -111,13 +111,13 @@ def test_blinking_stops_at_three_changes_a_second_and_for_people_who_ask_for_cal
 def test_the_dice_of_a_known_mask(page):
     page.locator(".lfv .modes input[value='threshold']").check(force=True)
     # Boxes 20 voxels wide, one voxel apart: 2 * 19 / 40.
-    page.get_by_text("Dice 0.950 · IoU 0.905").wait_for()
+    page.get_by_text("Dice 0.95 · IoU 0.90").wait_for()
     assert pixel(page, 20, 20)[2] < 60  # observed only: orange
     assert pixel(page, 40, 20)[0] < 80  # predicted only: blue
     assert min(pixel(page, 30, 20)) > 200  # both: white
     page.locator(".lfv .options input[aria-label='predicted']").focus()
     page.keyboard.press("End")  # nothing is above the highest value
-    page.get_by_text("Dice 0.000").wait_for()
+    page.get_by_text("Dice 0.00").wait_for()
 
 
 def test_a_name_that_looks_like_markup_is_shown_as_text(page):

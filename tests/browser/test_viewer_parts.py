@@ -130,12 +130,19 @@ def test_what_is_still_to_be_said_is_said_while_the_pointer_leaves(browser, addr
     page.context.close()
 
 
-def test_a_score_beside_counts_is_not_dark_and_one_click_gives_one_scale(browser, address):
+def test_a_score_beside_counts_is_not_dark(browser, address):
     page = open_tab(browser, f"{address}/masks")
     page.locator(".lfv .modes input[value='swipe']").check(force=True)
     until(page, "v.s.mode === 'swipe'")
     page.wait_for_timeout(200)
     assert pixel(page, 40, 25) == [255, 255, 255]
+    page.context.close()
+
+
+def test_one_click_gives_one_scale_where_both_are_in_one_unit(browser, address):
+    page = open_tab(browser, f"{address}/counts")
+    page.locator(".lfv .modes input[value='swipe']").check(force=True)
+    until(page, "v.s.mode === 'swipe'")
     page.locator(".lfv input[value='same']").check(force=True)
     until(page, "v.s.linked")
     page.wait_for_timeout(200)
@@ -146,6 +153,23 @@ def test_a_score_beside_counts_is_not_dark_and_one_click_gives_one_scale(browser
     page.wait_for_timeout(1500)  # also after the page has run with it
     assert (seen(page, "linked"), seen(page, "per[1].hi")) == (False, 1)
     assert pixel(page, 40, 25) == [255, 255, 255]
+    page.context.close()
+
+
+def test_in_different_units_one_scale_is_refused_with_its_reason(browser, address):
+    page = open_tab(browser, f"{address}/restored")
+    assert seen(page, "linked") is False  # though it was saved with one scale, and its window
+    assert seen(page, "per[1].hi") == 1
+    assert page.locator(".lfv input[value='same']").is_disabled()
+    why = "observed is in counts, score in score, so equal grey could not mean equal value"
+    assert why in page.locator(".lfv label:has(input[value='same'])").get_attribute("title")
+    focus(page)
+    page.keyboard.press("e")
+    page.locator(".lfv .told", has_text=why).wait_for()
+    assert (seen(page, "linked"), seen(page, "per[1].hi")) == (False, 1)
+    page.keyboard.press("v")
+    box = page.locator(".lfv .drawer label:has-text('One window') input")
+    assert box.is_disabled()
     page.context.close()
 
 
@@ -166,4 +190,88 @@ def test_the_page_shows_around_a_single_image_and_black_lies_under_it(browser, a
     ground = "getComputedStyle(document.querySelector('[data-testid=stBidiComponentIsolated]')"
     stage = page.evaluate(f"{ground}.shadowRoot.querySelector('.stage')).backgroundColor")
     assert stage == "rgba(0, 0, 0, 0)"
+    page.context.close()
+
+
+@pytest.mark.parametrize("projection", ["plane", "max", "mean"])
+def test_drawings_over_an_image_have_exactly_the_colour_of_their_legend(browser, address, projection):
+    page = open_tab(browser, f"{address}/drawn")
+    page.locator(".lfv .planes select").select_option(projection)
+    until(page, f"v.s.mode === 'merge' && v.s.projection === '{projection}'")
+    page.wait_for_timeout(200)
+    colour = "(swatch) => getComputedStyle(swatch).backgroundColor.match(/\\d+/g).map(Number)"
+    for name, x in (("orange ones", 10), ("blue ones", 30)):
+        swatch = page.locator(".lfv .head .entry", has_text=name).locator("i").evaluate(colour)
+        assert {tuple(pixel(page, at, 10)) for at in range(x - 4, x + 4)} == {tuple(swatch)}
+        assert max(swatch) > 200
+    around = pixel(page, 20, 10)
+    assert around[0] == around[1] == around[2] > 20  # the light, in grey
+    page.context.close()
+
+
+def test_while_blinking_the_name_stands_above_the_image_and_not_on_it(browser, address):
+    page = open_tab(browser, address, reduced_motion="reduce")
+    focus(page)
+    page.keyboard.press("2")
+    until(page, "v.s.mode === 'blink' && v.layout.panels.length === 1")
+    page.wait_for_timeout(200)
+    corner = {tuple(pixel(page, x, y)) for x in range(10) for y in range(3)}
+    assert corner == {(0, 0, 0)}
+    assert "<b>DNA</b>" in page.locator(".lfv .head:visible .name").inner_text()
+    page.context.close()
+
+
+def test_a_colour_map_is_called_grey(browser, address):
+    page = open_tab(browser, address)
+    names = page.locator(".lfv .drawer select").first.locator("option").all_text_contents()
+    assert "grey" in names
+    assert "gray" not in names
+    page.context.close()
+
+
+def test_the_wheel_and_the_arrows_move_a_projection_and_never_leave_it(browser, address):
+    page = open_tab(browser, address)
+    focus(page)
+    page.keyboard.press("m")
+    until(page, "v.s.projection === 'max'")
+    box = page.locator(".lfv .stage").bounding_box()
+    page.mouse.move(box["x"] + 200, box["y"] + 150)
+    page.mouse.wheel(0, 100)
+    page.locator(".lfv .told", has_text="takes in all planes").wait_for()
+    assert [seen(page, name) for name in ("projection", "z0", "z1", "z")] == ["max", 0, 8, 4]
+    for _ in range(5):
+        page.get_by_label("Last plane of the projection").press("ArrowLeft")
+    until(page, "v.s.z1 === 3")
+    page.mouse.wheel(0, 100)
+    until(page, "v.s.z0 > 0")
+    moved = [seen(page, name) for name in ("projection", "z0", "z1")]
+    assert moved[0] == "max"
+    assert moved[2] - moved[1] == 3
+    focus(page)
+    page.keyboard.press("End")
+    until(page, "v.s.z1 === 8")
+    for key in ("ArrowRight", "PageUp", "ArrowLeft"):
+        page.keyboard.press(key)
+    until(page, "v.s.z1 === 7")
+    assert [seen(page, name) for name in ("projection", "z0")] == ["max", 4]
+    page.keyboard.press("Home")
+    until(page, "v.s.z0 === 0 && v.s.z1 === 3 && v.s.projection === 'max'")
+    page.context.close()
+
+
+@pytest.mark.parametrize("width", [1280, 768, 500])
+def test_where_a_page_asks_for_it_no_view_moves_what_lies_below(browser, address, width):
+    page = open_tab(browser, f"{address}/masks")
+    page.set_viewport_size({"width": width, "height": 900})
+    below = page.get_by_text("page has 0.500")
+    places, stages = set(), set()
+    focus(page)
+    for digit in "12345671":
+        page.keyboard.press(digit)
+        until(page, f"v.s.mode === v.header.modes[{int(digit) - 1}]")
+        page.wait_for_timeout(700)
+        places.add(round(below.bounding_box()["y"]))
+        stages.add(page.evaluate(f"{HOST}.stageSize.height"))
+    assert max(places) - min(places) <= 3, places
+    assert max(stages) - min(stages) > 20  # though the views need different heights
     page.context.close()

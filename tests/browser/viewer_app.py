@@ -1,9 +1,13 @@
 """The viewer on made-up volumes, on two pages: what its browser tests open."""
 
+import json
+from dataclasses import replace
+
 import numpy as np
 import streamlit as st
 
-from pages.components.viewer import Layer, ViewState, viewer
+from labelfree_core.analysis.masks import agreement, mask, otsu_threshold
+from pages.components.viewer import Layer, Measured, ViewState, viewer
 
 SHAPE = (9, 40, 60)
 SIZE_UM = (0.5, 0.25, 0.25)
@@ -55,17 +59,14 @@ def times() -> None:
 
 def masks() -> None:
     """Keep the page's slider and the viewer's threshold in step; the predicted is a score from 0 to 1."""
-    observed, predicted = volumes()
     kept = st.session_state.setdefault("threshold", 0.5)
     view = st.session_state.get("mask view", ViewState(mode="threshold"))
     kept = st.session_state["threshold"] = st.number_input("Predicted threshold", 0.0, 1.0, kept)
     state = viewer(
-        [
-            Layer("observed", observed, SIZE_UM, "counts", (0.0, 100.0), role="observed"),
-            Layer("score", predicted / 100, SIZE_UM, "score", (0.0, 100.0), role="predicted"),
-        ],
+        one_percent("score"),
         key="masks",
         state=view.at_thresholds(observed=50.0, predicted=kept),
+        steady=True,
     )
     st.session_state["mask view"] = state
     if state.threshold is not None and state.threshold != kept:
@@ -74,11 +75,83 @@ def masks() -> None:
     st.text(f"page has {kept:.3f}")
 
 
+def one_percent(units: str) -> list[Layer]:
+    """Two images between the limits of the first; the second is a hundredth of it."""
+    observed, predicted = volumes()
+    limits = (0.0, 100.0)
+    return [
+        Layer("observed", observed, SIZE_UM, "counts", limits, role="observed"),
+        Layer("score", predicted / 100, SIZE_UM, units, limits, role="predicted"),
+    ]
+
+
+def counts() -> None:
+    """Show two images in one unit that begin on scales of their own."""
+    dim = one_percent("counts")
+    dim[1] = replace(dim[1], limits=(0.0, 1.0))
+    st.session_state["counts view"] = viewer(dim, key="counts", state=st.session_state.get("counts view"))
+
+
+def restored() -> None:
+    """Open on a view that was saved on one scale, of images that are in different units."""
+    saved = ViewState(limits=(("score", 0.0, 100.0),), details=json.dumps({"linked": True}))
+    viewer(one_percent("score"), key="restored", state=saved)
+
+
+def camera() -> None:
+    """Say what the page finds of whole grey values, of which only a region counts, beside the viewer."""
+    rng = np.random.default_rng(3)
+    cell = np.zeros(SHAPE)
+    cell[2:7, 10:30, 20:40] = 3
+    observed, predicted = ((cell + rng.poisson(4, SHAPE)).astype(np.float32) for _ in range(2))
+    observed[0, 0, 0] = predicted[0, 0, 0] = 4000  # one hot pixel: grey values lie close together
+    region = np.zeros(SHAPE, bool)
+    region[:, :32, 6:] = True
+    low, high = 4.6, 5.4
+    whole = agreement(mask(observed, low), mask(predicted, high), region=region)
+    otsu = agreement(
+        *(mask(image, otsu_threshold(image[region])) for image in (observed, predicted)), region=region
+    )
+    st.text(f"page: Dice {whole.dice:.2f} · IoU {whole.iou:.2f}")
+    st.text(f"page at Otsu: Dice {otsu.dice:.2f} · IoU {otsu.iou:.2f}")
+    layers = [
+        Layer("observed", observed, SIZE_UM, "counts", role="observed", region=region),
+        Layer("predicted", predicted, SIZE_UM, "counts", role="predicted"),
+    ]
+    asked = ViewState(mode="threshold", threshold=high, threshold_observed=low)
+    viewer(layers, key="camera", state=st.session_state.setdefault("camera", asked))
+
+
+def coarse() -> None:
+    """Show stacks too large to be counted exactly, and give the viewer what the page found."""
+    rng = np.random.default_rng(4)
+    observed, predicted = (rng.normal(size=(40, 230, 230)).astype(np.float32) for _ in range(2))
+    layers = [
+        Layer("observed", observed, SIZE_UM, "counts", role="observed", digest="coarse one"),
+        Layer("predicted", predicted, SIZE_UM, "counts", role="predicted", digest="coarse two"),
+    ]
+    start = ViewState(mode="threshold", threshold=0.5, threshold_observed=0.5)
+    found = Measured(0.12, 0.06, 0.5, 0.5)
+    viewer(layers, key="coarse", state=st.session_state.setdefault("coarse", start), measured=found)
+
+
+def drawn() -> None:
+    """Show two drawings over transmitted light that is bright everywhere."""
+    light = np.random.default_rng(6).normal(1000, 100, SHAPE).astype(np.float32)
+    marks = np.zeros((2, *SHAPE), bool)
+    marks[0, :, 5:15, 5:15] = marks[1, :, 5:15, 25:35] = True
+    layers = [Layer("light", light, SIZE_UM, "counts", role="transmitted")]
+    for name, mark in zip(("orange", "blue"), marks, strict=True):
+        layers.append(Layer(f"{name} ones", mark, SIZE_UM, kind="mask", colormap=name))
+    viewer(layers, key="drawn", mode="merge")
+
+
 def other() -> None:
     """A page without a viewer."""
     st.text("nothing here")
 
 
 st.set_page_config(layout="wide")
-more = [st.Page(page, title=page.__name__) for page in (large, times, masks)]
+pages = (large, times, masks, counts, restored, camera, coarse, drawn)
+more = [st.Page(page, title=page.__name__) for page in pages]
 st.navigation([st.Page(show, title="Viewer", default=True), st.Page(other, title="Other"), *more]).run()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import math
 
 import numpy as np
 import pytest
@@ -19,8 +20,9 @@ from pages.components.viewer_parts import (
     preview,
     sent_shape,
     window_of,
+    with_region,
 )
-from pages.components.viewer_state import MODES, ViewState
+from pages.components.viewer_state import MODES, Measured, ViewState
 
 UM = (0.3, 0.1, 0.1)
 WHOLE = (1, 1, 1)
@@ -150,6 +152,30 @@ def test_a_full_plane_of_8_bits_and_of_a_mask_is_sent_as_it_is():
     mask = grey > 100
     packed = full_plane(layer(mask, kind="mask"), {"low": 0, "high": 1}, (1, 2, 2), Wanted("plane", 0, 2))
     np.testing.assert_array_equal(samples(packed), 255 * mask[2])
+
+
+@pytest.mark.parametrize("steps", [WHOLE, (1, 2, 2)])
+def test_a_region_is_sent_as_one_bit_a_voxel_behind_the_samples(steps: tuple[int, int, int]):
+    rng = np.random.default_rng(5)
+    region = rng.random((3, 10, 14)) > 0.4
+    marked = layer(rng.random((3, 10, 14)).astype(np.float32), region=region)
+    alone = pack_layer(marked, steps)
+    packed = with_region(alone, marked, steps)
+    assert packed.parts[:-1] == alone.parts
+    sent = shrink(region[None], steps, mask=True)
+    bits = np.frombuffer(gzip.decompress(packed.parts[-1]), np.uint8)
+    np.testing.assert_array_equal(np.unpackbits(bits, count=sent.size).reshape(sent.shape), sent)
+    assert packed.about["region"] is True
+
+
+def test_the_first_plane_comes_without_the_region():
+    marked = layer(np.ones((3, 10, 14), np.float32), region=np.ones((3, 10, 14), bool))
+    assert "region" not in preview(marked, ((0.0, 1.0), (0.0, 1.0)), WHOLE, Wanted("preview", 0, 1)).about
+
+
+def test_a_score_that_is_no_number_reaches_the_browser_as_none():
+    found = Measured(math.nan, math.nan, 0.5, 2.0)
+    assert found.for_browser() == {"dice": None, "iou": None, "threshold": 0.5, "threshold_observed": 2.0}
 
 
 def test_a_full_plane_with_a_hole_can_be_sent():

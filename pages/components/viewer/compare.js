@@ -1,4 +1,4 @@
-// Comparing two layers: signed difference, thresholds with agreement, histograms. All at display precision.
+// Comparing two layers: signed difference, thresholds with agreement, histograms. All on the samples that were sent.
 
 function histogram(layer) {
   if (!layer.cache.histogram) {
@@ -40,19 +40,35 @@ function percentileOf(layer, percent) {
   return layer.high;
 }
 
+// Where the stain says something, if that is not everywhere: only this is counted, as on the pages.
+const regionOf = (layers, index) => layers[index].region ?? layers[mateOf(layers, index)]?.region ?? null;
+const isIn = (region, at) => !region || (region[at >> 3] & (128 >> (at & 7))) !== 0;
+
+const OTSU_BINS = 256; // between the lowest and the highest value, as on the pages
+
 // Otsu (1979): the cut that leaves the least variance within the two classes.
-function otsuOf(layer) {
+function otsuOf({ layers }, index) {
+  const layer = layers[index];
   if (layer.kind === "mask") return 0.5;
-  if (layer.cache.otsu != null) return layer.cache.otsu;
-  const counts = histogram(layer);
-  let total = 0;
-  let moment = 0;
-  for (let bin = 0; bin < counts.length; bin++) {
-    total += counts[bin];
-    moment += bin * counts[bin];
-  }
+  return (layer.cache.otsu ??= otsuOfCounts(layer, levelCounts(layer, regionOf(layers, index))));
+}
+
+function levelCounts(layer, region) {
+  const counts = new Float64Array(layer.levels);
+  for (let at = 0; at < layer.samples.length; at++) if (isIn(region, at)) counts[layer.samples[at]]++;
+  return counts;
+}
+
+function otsuOfCounts(layer, levels) {
+  const least = Math.max(0, levels.findIndex((count) => count > 0));
+  const most = Math.max(least + 1, levels.findLastIndex((count) => count > 0));
+  const counts = new Float64Array(OTSU_BINS);
+  for (let level = least; level <= most; level++)
+    counts[Math.min(OTSU_BINS - 1, Math.floor(((level - least) / (most - least)) * OTSU_BINS))] += levels[level];
+  const total = counts.reduce((sum, count) => sum + count, 0);
+  const moment = counts.reduce((sum, count, bin) => sum + bin * count, 0);
   let [below, belowMoment, best, bestBin] = [0, 0, -1, 0];
-  for (let bin = 0; bin < counts.length - 1; bin++) {
+  for (let bin = 0; bin < OTSU_BINS - 1; bin++) {
     below += counts[bin];
     belowMoment += bin * counts[bin];
     if (!below || below === total) continue;
@@ -60,19 +76,24 @@ function otsuOf(layer) {
     const between = below * (total - below) * gap * gap;
     if (between > best) [best, bestBin] = [between, bin];
   }
-  layer.cache.otsu = binValue(layer, bestBin);
-  return layer.cache.otsu;
+  return valueOf(layer, least + ((bestBin + 0.5) / OTSU_BINS) * (most - least));
 }
 
-const thresholdOf = (v, index) => v.s.thresholds[index] ?? otsuOf(v.volumes.layers[index]);
+const thresholdOf = (v, index) => v.s.thresholds[index] ?? otsuOf(v.volumes, index);
+
+// The lowest sample that lies strictly above a threshold. Eight bits are an image's own grey values, or as coarse as
+// they are. Sixteen are rounded: a value that equals the threshold may come out a step above it.
+function firstAbove(layer, threshold) {
+  const at = (threshold - layer.low) / layer.step;
+  return clamp(Math.floor(at + (layer.bits === 16 ? 0.5 : 1e-6)) + 1, 0, layer.levels);
+}
 
 // 1 for samples strictly above the threshold.
 function aboveTable(layer, threshold) {
-  const bin = binOf(layer, threshold);
-  if (layer.cache.above?.bin === bin) return layer.cache.above.table;
-  const table = new Uint8Array(layer.levels);
-  table.fill(1, Math.min((bin + 1) << layer.shift, layer.levels));
-  layer.cache.above = { bin, table };
+  const first = firstAbove(layer, threshold);
+  if (layer.cache.above?.first === first) return layer.cache.above.table;
+  const table = new Uint8Array(layer.levels).fill(1, first);
+  layer.cache.above = { first, table };
   return table;
 }
 
@@ -81,7 +102,7 @@ function agreementBitmap(v, axis) {
   const { layers } = v.volumes;
   const alone = single(v);
   const backdrop = layerTable(v, a, { name: "gray", gain: 0.5 });
-  const [cutA, cutB] = [binOf(layers[a], thresholdOf(v, a)), alone ? 0 : binOf(layers[b], thresholdOf(v, b))];
+  const [cutA, cutB] = [firstAbove(layers[a], thresholdOf(v, a)), alone ? 0 : firstAbove(layers[b], thresholdOf(v, b))];
   const key = `${cutKey(v, axis)} ${backdrop.key} ${a} ${b} ${cutA} ${cutB}`;
   return bitmap(v, "agreement", axis, key, (pixels) => {
     const samplesA = cutOf(v, layers[a], axis);
@@ -94,17 +115,19 @@ function agreementBitmap(v, axis) {
   });
 }
 
-// How often each pair of bins occurs, summed from the upper end: any two thresholds are then one look-up.
+// How often each pair of 8-bit samples occurs, summed from the upper end: any two thresholds are then one look-up.
 function jointCounts(v) {
   const { a, b, t } = v.s;
-  const [one, two] = [v.volumes.layers[a], v.volumes.layers[b]];
+  const { layers } = v.volumes;
+  const [one, two] = [layers[a], layers[b]];
   const key = `${a} ${b} ${t}`;
   if (v.joint?.key === key) return v.joint;
-  const [rows, columns] = [binsOf(one) + 1, binsOf(two) + 1];
+  const [rows, columns] = [one.levels + 1, two.levels + 1];
   const counts = new Uint32Array(rows * columns);
   const size = one.nx * one.ny * one.nz;
+  const region = regionOf(layers, a) ?? regionOf(layers, b);
   for (let at = t * size; at < (t + 1) * size; at++)
-    counts[(one.samples[at] >> one.shift) * columns + (two.samples[at] >> two.shift)]++;
+    if (isIn(region, at)) counts[one.samples[at] * columns + two.samples[at]]++;
   for (let row = rows - 2; row >= 0; row--) {
     let rest = 0;
     for (let column = columns - 2; column >= 0; column--) {
@@ -112,58 +135,122 @@ function jointCounts(v) {
       counts[row * columns + column] = rest + counts[(row + 1) * columns + column];
     }
   }
-  v.joint = { key, counts, columns, size };
+  v.joint = { key, counts, columns };
   return v.joint;
 }
 
-function agreementOf(v) {
+// Stacks sent with 16 bits are small enough to count voxel by voxel. Bins would swallow a whole grey value of the
+// camera at the threshold, and Dice would be another than on the page.
+function directCounts(v, [firstA, firstB]) {
+  const { a, b, t } = v.s;
+  const { layers } = v.volumes;
+  const key = `${a} ${b} ${t} ${firstA} ${firstB}`;
+  if (v.counted?.key === key) return v.counted;
+  const [one, two] = [layers[a].samples, layers[b].samples];
+  const size = layers[a].nx * layers[a].ny * layers[a].nz;
+  const region = regionOf(layers, a) ?? regionOf(layers, b);
+  let [both, inA, inB] = [0, 0, 0];
+  for (let at = t * size; at < (t + 1) * size; at++) {
+    if (!isIn(region, at)) continue;
+    const [isA, isB] = [one[at] >= firstA, two[at] >= firstB];
+    if (isA) inA++;
+    if (isB) inB++;
+    if (isA && isB) both++;
+  }
+  v.counted = { key, both, inA, inB };
+  return v.counted;
+}
+
+function countsAbove(v) {
   const { a, b } = v.s;
   const { layers } = v.volumes;
-  const { counts, columns, size } = jointCounts(v);
-  const [rowA, rowB] = [binOf(layers[a], thresholdOf(v, a)) + 1, binOf(layers[b], thresholdOf(v, b)) + 1];
-  const both = counts[rowA * columns + rowB];
-  const inA = counts[rowA * columns];
-  const inB = counts[rowB];
+  const firsts = [firstAbove(layers[a], thresholdOf(v, a)), firstAbove(layers[b], thresholdOf(v, b))];
+  if (layers[a].bits === 16 || layers[b].bits === 16) return directCounts(v, firsts);
+  const { counts, columns } = jointCounts(v);
+  return { both: counts[firsts[0] * columns + firsts[1]], inA: counts[firsts[0] * columns], inB: counts[firsts[1]] };
+}
+
+// What the page found for the thresholds that are shown, where it did: from the original values.
+function measuredAgreement(v) {
+  const { a, b } = v.s;
+  const { layers } = v.volumes;
+  const { measured } = v;
+  if (!measured || layers[a].role !== "observed" || layers[b].role !== "predicted") return null;
+  const same = (index, threshold) => Math.abs(thresholdOf(v, index) - threshold) <= 1e-6 * (layers[index].high - layers[index].low);
+  return same(a, measured.threshold_observed) && same(b, measured.threshold) ? measured : null;
+}
+
+function agreementOf(v) {
+  const measured = measuredAgreement(v);
+  if (measured) return { ...measured, exact: true };
+  const { both, inA, inB } = countsAbove(v);
   const either = inA + inB - both;
-  return {
-    dice: inA + inB ? (2 * both) / (inA + inB) : NaN,
-    iou: either ? both / either : NaN,
-    missed: inA - both,
-    extra: inB - both,
-    both,
-    size,
-  };
+  const exact = [v.s.a, v.s.b].every((index) => holdsItsValues(v.volumes, index));
+  return { dice: either ? (2 * both) / (inA + inB) : null, iou: either ? both / either : null, exact };
+}
+
+// Whether what was sent is fine enough to be counted: every voxel, as it is or with 16 bits.
+function holdsItsValues({ layers, steps }, index) {
+  const { bits, kind, low, step } = layers[index];
+  return steps.every((size) => size === 1) && (bits === 16 || kind === "mask" || (low === 0 && step === 1));
+}
+
+const inOneUnit = (layers) => layers.every((layer) => layer.units === layers[0].units);
+const differenceLayers = (v) => [v.s.a, v.s.b].map((index) => v.volumes.layers[index]);
+
+// A z-score less a score is no number of anything. In different units, the share of each one's window is subtracted:
+// 0 is its black, 1 its white, and what lies beyond counts as black or white, as on Compare.
+function differenceTable(v, index) {
+  const layer = v.volumes.layers[index];
+  const { lo, hi } = v.s.per[index];
+  const shares = !inOneUnit(differenceLayers(v));
+  const key = shares ? `${lo} ${hi}` : "values";
+  if (layer.cache.difference?.key === key) return layer.cache.difference;
+  const part = (value) => (shares ? clamp((value - lo) / (hi - lo), 0, 1) : value);
+  const table = Float32Array.from({ length: layer.levels }, (_, sample) => part(valueOf(layer, sample)));
+  return (layer.cache.difference = { key, table });
+}
+
+const differenceTables = (v) => [differenceTable(v, v.s.a), differenceTable(v, v.s.b)];
+const percentText = (share) => minus(`${Math.round(100 * share)} %`);
+
+function differenceText(v, value, sign = "") {
+  const layers = differenceLayers(v);
+  return inOneUnit(layers) ? withUnits(sign + formatValue(value), layers[0]) : `${sign}${percentText(value)} of each window`;
 }
 
 // A range that the largest 0.2 % of the differences exceed, from an evenly spaced sample.
 function differenceReach(v) {
-  const { a, b } = v.s;
-  const key = `${a} ${b}`;
+  const [first, second] = differenceTables(v);
+  const key = `${v.s.a} ${v.s.b} ${first.key} ${second.key}`;
   if (v.reach?.key === key) return v.reach.value;
-  const [one, two] = [v.volumes.layers[a], v.volumes.layers[b]];
+  const [one, two] = differenceLayers(v);
   const stride = Math.max(1, Math.floor(one.samples.length / 100000)) | 1;
   const sizes = [];
   for (let at = 0; at < one.samples.length; at += stride)
-    sizes.push(Math.abs(valueOf(one, one.samples[at]) - valueOf(two, two.samples[at])));
-  sizes.sort((first, second) => first - second);
-  v.reach = { key, value: sizes[Math.floor(0.998 * (sizes.length - 1))] || one.step };
+    sizes.push(Math.abs(first.table[one.samples[at]] - second.table[two.samples[at]]));
+  sizes.sort((small, large) => small - large);
+  v.reach = { key, value: sizes[Math.floor(0.998 * (sizes.length - 1))] || first.table[1] - first.table[0] || 1 };
   return v.reach.value;
 }
 
-const differenceRange = (v) => v.s.differenceRange ?? differenceReach(v);
+// Shares differ by 100 % at most, whatever range was kept from images in one unit.
+function differenceRange(v) {
+  const range = v.s.differenceRange ?? differenceReach(v);
+  return inOneUnit(differenceLayers(v)) ? range : Math.min(range, 1);
+}
 
 function differenceBitmap(v, axis) {
-  const { a, b } = v.s;
-  const [one, two] = [v.volumes.layers[a], v.volumes.layers[b]];
   const range = differenceRange(v);
-  return bitmap(v, "difference", axis, `${cutKey(v, axis)} ${a} ${b} ${range}`, (pixels) => {
-    const [samplesA, samplesB] = [cutOf(v, one, axis), cutOf(v, two, axis)];
+  const [first, second] = differenceTables(v);
+  const key = `${cutKey(v, axis)} ${v.s.a} ${v.s.b} ${range} ${first.key} ${second.key}`;
+  return bitmap(v, "difference", axis, key, (pixels) => {
+    const [samplesA, samplesB] = differenceLayers(v).map((layer) => cutOf(v, layer, axis));
     const map = colourMap("diverging");
     const colours = Uint32Array.from({ length: 256 }, (_, at) => pixel(map[3 * at], map[3 * at + 1], map[3 * at + 2]));
-    const [gainA, gainB] = [(127.5 * one.step) / range, (127.5 * two.step) / range];
-    const offset = 127.5 + (127.5 * (one.low - two.low)) / range + 0.5;
+    const [valuesA, valuesB, gain] = [first.table, second.table, 127.5 / range];
     for (let at = 0; at < pixels.length; at++) {
-      const level = samplesA[at] * gainA - samplesB[at] * gainB + offset;
+      const level = (valuesA[samplesA[at]] - valuesB[samplesB[at]]) * gain + 128;
       pixels[at] = colours[level < 0 ? 0 : level > 255 ? 255 : level | 0];
     }
   });

@@ -93,7 +93,9 @@ function scalesOf(v, bar) {
   const { layers } = v.volumes;
   if (bar.difference) {
     const range = differenceRange(v);
-    return [{ low: formatValue(-range), high: withUnits(`+${formatValue(range)}`, layers[v.s.a]), colormap: "diverging" }];
+    const shares = !inOneUnit(differenceLayers(v));
+    const low = shares ? percentText(-range) : formatValue(-range);
+    return [{ low, high: differenceText(v, range, "+"), colormap: "diverging", why: shares ? `${unitsText(...differenceLayers(v))}, so each counts from 0 % (its black) to 100 % (its white)` : "" }];
   }
   const scales = (bar.layers ?? [])
     .filter((index) => layers[index].kind === "image")
@@ -103,6 +105,8 @@ function scalesOf(v, bar) {
     });
   return scales.filter((scale, at) => scales.findIndex((other) => JSON.stringify(other) === JSON.stringify(scale)) === at);
 }
+
+const unitsText = (one, two) => `${one.name} is in ${one.units || "no unit"}, ${two.name} in ${two.units || "no unit"}`;
 
 const withUnits = (text, layer) => (layer.units ? `${text} ${layer.units}` : text);
 
@@ -125,7 +129,7 @@ function fillHead(v, head, panel) {
     if (!scale) return;
     setText(node.low, scale.low);
     setText(node.high, scale.high);
-    node.node.title = `${scale.low} to ${scale.high}`;
+    node.node.title = [`${scale.low} to ${scale.high}`, scale.why].filter(Boolean).join(". ");
     paintBar(node.bar, (fraction) => colourAt(scale.colormap, fraction));
   });
 }

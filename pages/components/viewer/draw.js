@@ -33,6 +33,7 @@ function paintNow(v) {
     context.clearRect(0, 0, box.width, box.height); // the page's own background shows around the images
     for (const panel of v.layout.panels) paintPanel(v, context, panel, ratio);
   }
+  hover(v);
   v.frames = (v.frames ?? 0) + 1;
   askFullPlane(v);
 }
@@ -54,7 +55,6 @@ function paintPanel(v, context, panel, ratio) {
   const [plane] = panel.areas;
   paintScaleBar(v, context, plane);
   if (panel.swipe) paintSwipe(v, context, panel);
-  if (panel.tag) paintTag(context, panel.tag, plane.x + 8, plane.y + 8, "left");
   if (v.s.sections) paintAxes(context, panel);
 }
 

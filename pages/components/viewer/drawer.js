@@ -7,13 +7,14 @@ function buildDrawer(v) {
   c.linked = make("input", { type: "checkbox", onchange: () => setScale(v, c.linked.checked) });
   c.speed = make("input", { type: "range", min: 1, max: 25, step: 1, "aria-label": "Planes per second while playing", oninput: () => setSpeed(v, +c.speed.value) });
   c.speedText = make("output", { class: "number" });
-  const pair = hasMates(layers);
+  const why = whyOwnScales(layers);
+  c.linked.disabled = Boolean(why);
   c.drawer.replaceChildren(
     make("header", {}, make("strong", {}, "Contrast and colours"), iconButton(ICONS.close, "Close", "V", () => change(v, { drawer: false }))),
     ...c.layerParts.map((part) => part.node),
-    ...(pair ? [make("label", { class: "check" }, c.linked, make("span", {}, "One window for observed and predicted"))] : []),
+    ...(hasMates(layers) ? [make("label", { class: "check", title: why || false }, c.linked, make("span", {}, "One window for observed and predicted"))] : []),
     ...(v.volumes.nz > 1 ? [make("label", { class: "field" }, make("span", { class: "soft" }, "Play"), c.speed, c.speedText)] : []),
-    make("p", { class: "soft fine" }, "Shown at display precision. Scores and downloads use the original values."),
+    make("p", { class: "soft fine" }, "Values are rounded for the screen. Scores and downloads use the original ones."),
   );
 }
 
@@ -36,7 +37,7 @@ function layerPart(v, layer, index) {
     { "aria-label": `Colours of ${layer.name}`, onchange: () => setColormap(v, index, part.colormap.value) },
     ...Object.keys(COLOUR_MAPS)
       .filter((name) => name !== "diverging" && (name !== "white" || name === layer.colormap))
-      .map((name) => make("option", { value: name }, name)),
+      .map((name) => make("option", { value: name }, name === "gray" ? "grey" : name)),
   );
   part.histogram = make("canvas", { class: "histogram", role: "img", "aria-label": `Histogram of ${layer.name}` });
   part.lo = range("Black", () => setWindow(v, index, bounded(windowValue(layer, +part.lo.value)), v.s.per[index].hi));

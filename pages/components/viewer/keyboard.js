@@ -90,7 +90,7 @@ function pressArrow(v, event, [dx, dy]) {
   }
   stopPlay(v);
   // Up is deeper into the stack, like the next page of a pile.
-  setPlane(v, v.s.z + (dx - dy) * (event.ctrlKey ? 10 : 1));
+  stepPlanes(v, (dx - dy) * (event.ctrlKey ? 10 : 1));
   return true;
 }
 
@@ -106,10 +106,10 @@ function pressMove(v, event, [dx, dy]) {
 const middle = (v, ratio) => zoomAt(v, ratio, v.stageSize.width / 2, v.stageSize.height / 2);
 
 const KEYS = {
-  Home: (v) => setPlane(v, 0),
-  End: (v) => setPlane(v, v.volumes.nz - 1),
-  PageUp: (v) => setPlane(v, v.s.z + 1),
-  PageDown: (v) => setPlane(v, v.s.z - 1),
+  Home: (v) => stepPlanes(v, -v.volumes.nz),
+  End: (v) => stepPlanes(v, v.volumes.nz),
+  PageUp: (v) => stepPlanes(v, 1),
+  PageDown: (v) => stepPlanes(v, -1),
   " ": (v) => togglePlay(v),
   "+": (v) => middle(v, 1.25),
   "-": (v) => middle(v, 0.8),

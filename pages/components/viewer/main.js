@@ -38,6 +38,7 @@ async function receive(v, bytes) {
     else if (!known) takeVolumes(v, header, volumes);
     if (volumes.partial) askFor(v, "volumes");
   }
+  v.measured = header.measured;
   if (v.s && header.order !== v.order) {
     v.header = header;
     v.order = header.order;
@@ -54,7 +55,7 @@ function takeVolumes(v, header, volumes) {
   v.volumes = volumes;
   v.content = header.content;
   v.bitmaps.clear();
-  v.joint = v.reach = v.hovered = v.fullPlanes = v.nextPlane = v.waitsFor = null;
+  v.joint = v.counted = v.reach = v.fullPlanes = v.nextPlane = v.waitsFor = null;
   clearInterval(v.playTimer);
   v.s = freshState(volumes);
   if (sameGrid && header.order === v.order) {

@@ -145,7 +145,7 @@ function syncOptions(v) {
     });
   } else if (s.mode === "difference") {
     setValue(o.difference, Math.round((100 * differenceRange(v)) / differenceReach(v)));
-    setText(o.differenceText, formatValue(differenceRange(v)));
+    setText(o.differenceText, differenceText(v, differenceRange(v)));
   } else if (s.mode === "threshold") syncThreshold(v);
   else if (s.mode === "3d") {
     setValue(o.render, s.render);
@@ -164,11 +164,14 @@ function syncThreshold(v) {
     const value = thresholdOf(v, side);
     setValue(slider, Math.round(((value - layer.low) / (layer.high - layer.low)) * 1000));
     setText(slider.previousSibling, layer.name);
-    setText(text, formatValue(value));
+    setText(text, withUnits(formatValue(value), layer));
     slider.setAttribute("aria-valuetext", withUnits(formatValue(value), layer));
   }
   if (single(v)) return setText(o.dice, "");
-  const { dice, iou } = agreementOf(v);
-  o.dice.title = "Over the whole stack, computed in your browser at display precision (8 or 16 bit).";
-  return setText(o.dice, `Dice ${Number.isFinite(dice) ? dice.toFixed(3) : "–"} · IoU ${Number.isFinite(iou) ? iou.toFixed(3) : "–"} (display precision)`);
+  const { dice, iou, exact } = agreementOf(v);
+  o.dice.title = exact
+    ? "Over the whole stack, or the region of it that counts"
+    : "Counted in your browser from rounded values, so about right; the pages count the original values";
+  const score = (value) => `${exact ? "" : "≈ "}${value == null ? "–" : value.toFixed(2)}`;
+  return setText(o.dice, `Dice ${score(dice)} · IoU ${score(iou)}`);
 }

@@ -14,6 +14,7 @@ async function inflate(part) {
 
 async function decodeLayer(about, body) {
   const parts = await Promise.all(about.parts.map(([start, end]) => inflate(body.subarray(start, end))));
+  const region = about.region ? new Uint8Array(parts.pop()) : null; // one bit a voxel
   const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.byteLength, 0));
   let at = 0;
   for (const part of parts) {
@@ -26,8 +27,9 @@ async function decodeLayer(about, body) {
   return {
     ...about,
     samples,
+    region,
     levels,
-    shift: about.bits === 8 ? 0 : 6, // histograms and thresholds of 16-bit samples use 1024 bins
+    shift: about.bits === 8 ? 0 : 6, // histograms of 16-bit samples have 1024 bins
     step: (about.high - about.low) / (levels - 1),
     nt,
     nz,
@@ -48,4 +50,3 @@ async function decodeVolumes(header, body) {
 const valueOf = (layer, sample) => layer.low + sample * layer.step;
 const sampleOf = (layer, value) => clamp((value - layer.low) / layer.step, 0, layer.levels - 1);
 const binsOf = (layer) => layer.levels >> layer.shift;
-const binOf = (layer, value) => Math.floor(sampleOf(layer, value) + 0.5) >> layer.shift;

@@ -98,8 +98,10 @@ function layerBitmap(v, index, axis, table, id = "layer") {
 }
 
 // At a place in the grid that was sent, which may lie between its voxels.
-function valueAt(v, layer, axis, across, down) {
+function sampleAt(v, layer, axis, across, down) {
   const [width] = cutSize(v, axis);
   const [finerX, finerY] = finerBy(v, axis);
-  return valueOf(layer, cutOf(v, layer, axis)[Math.floor(down * finerY) * width + Math.floor(across * finerX)]);
+  return cutOf(v, layer, axis)[Math.floor(down * finerY) * width + Math.floor(across * finerX)];
 }
+
+const valueAt = (v, layer, ...place) => valueOf(layer, sampleAt(v, layer, ...place));

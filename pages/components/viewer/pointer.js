@@ -12,7 +12,10 @@ function listenPointer(v) {
   on("pointermove", (event) => pointerMove(v, event));
   on("pointerup", (event) => pointerUp(v, event));
   on("pointercancel", (event) => pointerUp(v, event));
-  on("pointerleave", () => (v.controls.readout.hidden = true));
+  on("pointerleave", () => {
+    v.pointer = null;
+    v.controls.readout.hidden = true;
+  });
   on("wheel", (event) => wheel(v, event), { passive: false });
   on("dblclick", () => v.s && fitView(v));
   v.outsideWheel = (event) => {
@@ -51,8 +54,8 @@ function dragKind(v, at, x) {
 
 function pointerMove(v, event) {
   if (!v.s) return;
-  const [x, y] = stagePoint(v, event);
-  if (!v.dragging) return hover(v, x, y);
+  const [x, y] = (v.pointer = stagePoint(v, event));
+  if (!v.dragging) return hover(v);
   if (v.fingers.size > 1) return pinch(v, event.pointerId, x, y);
   if (v.fingers.has(event.pointerId)) v.fingers.set(event.pointerId, [x, y]);
   const drag = v.dragging;
@@ -137,16 +140,26 @@ function wheel(v, event) {
   if (!planes) return;
   v.wheelSum = 0;
   stopPlay(v);
-  setPlane(v, v.s.z + clamp(planes, -3, 3));
+  stepPlanes(v, clamp(planes, -3, 3));
 }
 
-function hover(v, x, y) {
+// What lies under the pointer now: again at each paint, because the plane or the view may change while it rests.
+function hover(v) {
   const { readout, stage } = v.controls;
-  const at = v.s.mode === "3d" ? null : hit(v, x, y);
+  const flat = v.pointer && v.s.mode !== "3d";
+  const at = flat ? hit(v, ...v.pointer) : null;
   readout.hidden = !at?.inside;
-  stage.style.cursor = at && dragKind(v, at, x) === "swipe" ? "ew-resize" : v.s.line ? "crosshair" : "";
-  if (!at?.inside) return;
-  v.hovered = at;
+  if (!v.dragging) stage.style.cursor = at && dragKind(v, at, v.pointer[0]) === "swipe" ? "ew-resize" : flat && v.s.line ? "crosshair" : "";
+  if (at?.inside) setText(readout, readoutText(v, at));
+}
+
+function differenceAt(v, { area, across, down }) {
+  const [one, two] = differenceLayers(v).map((layer) => sampleAt(v, layer, area.axis, across, down));
+  const [first, second] = differenceTables(v);
+  return first.table[one] - second.table[two];
+}
+
+function readoutText(v, at) {
   const { um, steps } = v.volumes;
   const voxel = voxelOf(v, at);
   const [finerX, finerY] = finerBy(v, at.area.axis);
@@ -157,7 +170,8 @@ function hover(v, x, y) {
   const where = `${axes.map((axis) => `${axis} ${(whole[axis] * um[axis]).toFixed(2)}`).join("  ")} µm  (${axes.map((axis) => full[axis]).join(", ")})`;
   const values = at.panel.values.map((index) => {
     const layer = v.volumes.layers[index];
-    return `${layer.name} ${formatValue(valueAt(v, layer, at.area.axis, at.across, at.down))}`;
+    return `${layer.name} ${withUnits(formatValue(valueAt(v, layer, at.area.axis, at.across, at.down)), layer)}`;
   });
-  setText(readout, [where, ...values].join("   ·   "));
+  if (at.panel.bar.difference) values.push(`difference ${differenceText(v, differenceAt(v, at))}`);
+  return [where, ...values].join("   ·   ");
 }

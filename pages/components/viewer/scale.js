@@ -9,6 +9,13 @@ function mateOf(layers, index) {
 
 const hasMates = (layers) => layers.some((_, index) => mateOf(layers, index) >= 0);
 
+// Why there can't be one scale for these images; empty where there can.
+function whyOwnScales(layers) {
+  const other = layers.findIndex((layer, index) => mateOf(layers, index) >= 0 && layers[mateOf(layers, index)].units !== layer.units);
+  if (other < 0) return "";
+  return `No one scale for these images: ${unitsText(layers[mateOf(layers, other)], layers[other])}, so equal grey could not mean equal value.`;
+}
+
 // A page that gives both the same limits in the same unit asks for one scale.
 function sharedWindow(layers) {
   const mates = layers.map((layer, index) => [layer, layers[mateOf(layers, index)]]).filter(([, mate]) => mate);
@@ -37,6 +44,8 @@ function automaticLimits(v, index) {
 
 function setScale(v, same) {
   const { s, volumes } = v;
+  const why = whyOwnScales(volumes.layers);
+  if (same && why) return tell(v, why);
   s.linked = same;
   volumes.layers.forEach((layer, index) => {
     if (!comparable(layer)) return;
@@ -44,7 +53,7 @@ function setScale(v, same) {
     Object.assign(s.per[index], { lo, hi });
   });
   change(v, {});
-  tell(v, same ? "One scale: equal grey means equal value." : "Each image has its own scale: compare shapes, not brightness.");
+  return tell(v, same ? "One scale: equal grey means equal value." : "Each image has its own scale: compare shapes, not brightness.");
 }
 
 // Those whose window moves together with this one's.
@@ -64,7 +73,9 @@ function scaleGroup(v) {
     return [input, make("label", { title: `${title} (E)` }, input, make("span", {}, text))];
   };
   const [own, ownLabel] = choice(false, "Own scales", "Each image from its own darkest to its own brightest (percentiles 0.02 and 99.8): compare shapes, not brightness");
-  const [same, sameLabel] = choice(true, "One scale", "Both as the observed image (its percentiles, as in the published tutorial): equal grey means equal value");
+  const why = whyOwnScales(v.volumes.layers);
+  const [same, sameLabel] = choice(true, "One scale", why || "Both as the observed image (its percentiles, as in the published tutorial): equal grey means equal value");
+  same.disabled = Boolean(why);
   o.own = own;
   o.same = same;
   return make("span", { class: "choice", role: "radiogroup", "aria-label": "Brightness scale" }, ownLabel, sameLabel);

@@ -16,7 +16,7 @@ function panelsOf(v) {
   if (single(v) && PAIR_MODES.includes(s.mode) && !["threshold", "3d"].includes(s.mode)) return sidePanels(v);
   if (s.mode === "blink") {
     const shown = v.phase ? b : a;
-    return [{ title: layers[shown].name, bar: { layers: [shown] }, values: [a, b], tag: layers[shown].name, items: [layerItem(v, shown)] }];
+    return [{ title: layers[shown].name, bar: { layers: [shown] }, values: [a, b], items: [layerItem(v, shown)] }];
   }
   if (s.mode === "swipe")
     return [{ title: "", bar: { layers: [a, b] }, values: [a, b], swipe: true, items: [layerItem(v, a), layerItem(v, b, { swipe: true })] }];
@@ -157,13 +157,17 @@ function filledHeight(v, width, height) {
 function fitHeight(v, box) {
   if (v.root.matches(":fullscreen")) return false;
   const { controls: c, s } = v;
-  const around = v.root.offsetHeight - box.height;
+  const around = v.root.offsetHeight - box.height - (v.spare ?? 0);
   const full = v.heightPx - around;
   const whole = s.mode === "3d" || s.drawer || !c.shortcuts.hidden || full <= SHORTEST_STAGE_PX;
   const wanted = whole ? full : filledHeight(v, box.width, full);
-  if (Math.abs(wanted - box.height) <= 2) return false;
-  v.root.style.setProperty("--lfv-height", `${wanted + around}px`);
-  return true;
+  const spare = spareRoom(v, box.width, around, wanted);
+  const changed = Math.abs(wanted - box.height) > 2;
+  if (!changed && Math.abs(spare - (v.spare ?? 0)) <= 2) return false;
+  v.spare = spare;
+  v.root.style.setProperty("--lfv-spare", `${spare}px`);
+  v.root.style.setProperty("--lfv-height", `${wanted + around + spare}px`);
+  return changed;
 }
 
 // A place at the edge of the field would leave half of its panel empty: look beside it, as far as the image goes.

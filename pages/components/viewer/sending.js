@@ -50,7 +50,7 @@ function completeVolumes(v, header, volumes) {
   v.header = header;
   v.volumes = volumes;
   v.bitmaps.clear();
-  v.joint = v.reach = v.hovered = null;
+  v.joint = v.counted = v.reach = null;
   buildForVolumes(v);
   syncPartial(v);
   if (v.nextPlane != null) setPlane(v, v.nextPlane);

@@ -68,6 +68,8 @@ function applyStart(v, start) {
   const { s, volumes } = v;
   const [sz, sy, sx] = volumes.steps;
   restoreDetails(v, start.details);
+  const unshared = s.linked && Boolean(whyOwnScales(volumes.layers)); // saved when this was still offered
+  if (unshared) s.linked = false;
   if (v.header.modes.includes(start.mode)) s.mode = start.mode;
   if (start.z != null) s.z = clamp(Math.floor(start.z / sz), 0, volumes.nz - 1);
   if (start.t != null) s.t = clamp(start.t, 0, volumes.nt - 1);
@@ -86,7 +88,7 @@ function applyStart(v, start) {
   if (start.threshold_observed != null) s.thresholds[s.a] = start.threshold_observed;
   for (const [name, lo, hi] of start.limits ?? []) {
     const index = volumes.layers.findIndex((layer) => layer.name === name);
-    if (index >= 0 && hi > lo) Object.assign(s.per[index], { lo, hi });
+    if (index >= 0 && hi > lo && !(unshared && comparable(volumes.layers[index]))) Object.assign(s.per[index], { lo, hi });
   }
 }
 
@@ -203,6 +205,16 @@ function setPlane(v, z) {
     v.nextPlane = plane; // once it is here
     return;
   }
-  const { projection } = v.s;
-  if (plane !== v.s.z || projection !== "plane") change(v, { z: plane, projection: "plane" });
+  if (plane !== v.s.z) change(v, { z: plane });
+}
+
+// The wheel and the arrows: planes on, or a projection moved by so many. It stays a projection until the person
+// chooses otherwise; one over all planes can't move.
+function stepPlanes(v, count) {
+  const { projection, z, z0, z1 } = v.s;
+  if (projection === "plane") return setPlane(v, z + count);
+  const last = v.volumes.nz - 1;
+  if (z0 === 0 && z1 === last) return tell(v, "This projection takes in all planes. Narrow it with “from” and “to” to move it, or press M for single planes.");
+  const by = clamp(count, -z0, last - z1);
+  return by ? change(v, { z0: z0 + by, z1: z1 + by, z: clamp(z + by, 0, last) }) : undefined;
 }
