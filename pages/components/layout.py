@@ -32,6 +32,9 @@ FEW_METRICS = 4
 CSS = """
 <style>
 .block-container {max-width: 1900px; padding: 3.6rem clamp(1rem, 3vw, 3.5rem) 3rem;}
+/* The menu begins where the page does. */
+[data-testid="stTopNav"] {
+  padding-left: calc(clamp(1rem, 3vw, 3.5rem) + max(0px, 50vw - 950px) - 8px) !important;}
 h1 {font-size: 2.2rem !important; font-weight: 650; letter-spacing: -0.02em; padding-bottom: 0.1rem;}
 h3 {font-size: 1.3rem !important;}
 [data-testid="stImage"] img {image-rendering: pixelated; border-radius: 4px;
@@ -64,9 +67,6 @@ h3 {font-size: 1.3rem !important;}
 /* Small print that a projector still shows; what warns in it is never faded. */
 [data-testid="stCaptionContainer"] {opacity: 0.8;}
 [data-testid="stCaptionContainer"]:has(.stMarkdownColoredText) {opacity: 1;}
-/* The one way on from an empty page looks like a button. */
-.st-key-empty [data-testid="stPageLink-NavLink"] {border: 1px solid rgba(128, 140, 148, 0.7);
-  padding: 0.4rem 0.8rem;}
 /* A table beside a viewer: below each other on a tablet, where the table would lose half of its columns. */
 @media (max-width: 1000px) {
   [class*="st-key-stacked-"] > [data-testid="stLayoutWrapper"] > [data-testid="stHorizontalBlock"] {
@@ -249,7 +249,7 @@ def need_prediction(work: Session, what: str) -> None:
 
 def empty(title: str, what: str, target: str, label: str) -> NoReturn:
     """Show an empty state that says what belongs here and how to get there, and end the page."""
-    with st.container(border=True, key="empty"):
+    with st.container(border=True):
         st.subheader(title, anchor=False)
         st.write(what)
         if st.button(label, type="primary", icon=":material/arrow_forward:"):
