@@ -108,6 +108,18 @@ def test_the_viewer_counts_dice_and_iou_as_the_page_does(visit):
     assert "precision" not in page.locator(".lfv").inner_text()
 
 
+@pytest.mark.parametrize("keys", ["", "m", "mm", "x"])  # a plane, both projections, sections
+def test_outside_the_region_nothing_is_marked(visit, keys):
+    page = visit("camera")
+    focus(page)
+    for key in keys:
+        page.keyboard.press(key)
+    page.wait_for_timeout(400)
+    outside = [pixel(page, x, y) for x in range(6) for y in (5, 20, 30)]
+    assert all(red == green == blue for red, green, blue in outside)
+    assert any(len({*pixel(page, x, y)}) > 1 for x in range(6, 60) for y in (20, 25))
+
+
 def test_of_a_coarse_copy_the_pages_own_numbers_are_shown_until_a_threshold_moves(visit):
     page = visit("coarse")
     page.get_by_text("Dice 0.12 · IoU 0.06").wait_for()
