@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -18,7 +18,7 @@ from pages.components import cached, cards, room, words
 from pages.components.found import STRUCTURES
 from pages.components.keeping import kept
 from pages.components.opening import OF_SEGMENTATION, OTHER_STAIN, SEGMENTATION
-from pages.components.session import Opened, Session
+from pages.components.session import LIGHTS, Opened, Session
 
 if TYPE_CHECKING:
     from labelfree_core.training.registration import Shift
@@ -136,9 +136,11 @@ def shift(pair: DraftPair) -> Shift:
 def plan(work: Session) -> Plan:
     """Let the person say what to start from, what it shows, how it is called and how long it may take."""
     first = draft(work).pairs[0]
+    left, right = st.columns(2, gap="large")
+    with left:
+        _light(draft(work))
     fitting = [entry for entry in cached.models(work) if cards.fits(entry, first.opened)]
     known = {entry.card.id: entry for entry in fitting}
-    left, right = st.columns(2, gap="large")
     with left:
         start = _start(known, first)
         structure = st.selectbox(
@@ -161,6 +163,19 @@ def plan(work: Session) -> Plan:
             key=TIME,
         )
     return Plan(known.get(start), str(structure or "").strip() or "structure", name, float(minutes))
+
+
+def _light(mine: Draft) -> None:
+    """Let the person say in which kind of light the images were taken: the model will be one for it."""
+    first = mine.pairs[0].opened
+    assumed = " (assumed, the file does not say)" if first.light_assumed else ""
+    now = first.modality
+    light = st.selectbox(f"Kind of light{assumed}", LIGHTS, LIGHTS.index(now), key=f"train-light-{now}")
+    if light == now:
+        return
+    for pair in mine.pairs:
+        pair.opened = replace(pair.opened, light=light)
+    st.rerun()
 
 
 def propose(*, stack: bool, minutes: int) -> None:

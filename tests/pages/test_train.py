@@ -212,3 +212,17 @@ def test_a_start_that_knows_the_field_of_the_score_says_so_below_the_button(
     (said,) = (text for text in order if "has learnt from" in str(text))
     assert "dna-test-3d has learnt from cells.ome.tif already" in str(said).replace("\\", "")
     assert order.index(said) > order.index("Start training")
+
+
+def test_the_model_is_one_for_the_light_that_the_person_says(
+    open_app: Open, trainings: TrainingService
+) -> None:
+    app = press(open_app("train"), "Try it with these pairs")
+    box = next(box for box in app.selectbox if box.label.startswith("Kind of light"))
+    assert box.value == "bright-field"
+    app = box.set_value("phase contrast").run()
+    assert not app.exception
+    box = next(box for box in app.selectbox if box.label.startswith("Kind of light"))
+    assert (box.label, box.value) == ("Kind of light", "phase contrast")
+    pairs = app.session_state[training.KEY].pairs
+    assert {pair.opened.modality for pair in pairs} == {"phase contrast"}
