@@ -34,6 +34,7 @@ function paintNow(v) {
     for (const panel of v.layout.panels) paintPanel(v, context, panel, ratio);
   }
   hover(v);
+  shareTouch(v);
   v.frames = (v.frames ?? 0) + 1;
   askFullPlane(v);
 }

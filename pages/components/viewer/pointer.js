@@ -11,7 +11,10 @@ function listenPointer(v) {
   on("pointerdown", (event) => pointerDown(v, event));
   on("pointermove", (event) => pointerMove(v, event));
   on("pointerup", (event) => pointerUp(v, event));
-  on("pointercancel", (event) => pointerUp(v, event));
+  on("pointercancel", (event) => {
+    if (v.s && v.dragging?.kind === "pan") change(v, v.dragging.view); // the page scrolls: nothing was meant here
+    pointerUp(v, event);
+  });
   on("pointerleave", () => {
     v.pointer = null;
     v.controls.readout.hidden = true;
@@ -37,7 +40,7 @@ function pointerDown(v, event) {
   const [x, y] = stagePoint(v, event);
   v.fingers.set(event.pointerId, [x, y]);
   const at = hit(v, x, y);
-  v.dragging = { x, y, startX: x, startY: y, at, kind: dragKind(v, at, x) };
+  v.dragging = { x, y, startX: x, startY: y, at, kind: dragKind(v, at, x), view: { cx: v.s.cx, cy: v.s.cy } };
   if (v.dragging.kind === "line") {
     const voxel = voxelOf(v, at);
     v.dragging.lineStart = [voxel.x, voxel.y];
@@ -94,6 +97,12 @@ function pointerUp(v, event) {
   }
   repaint(v);
   scheduleReport(v);
+}
+
+// A finger that moves up or down scrolls the page while the whole image is seen; else it moves the image.
+function shareTouch(v) {
+  const own = v.s.mode === "3d" || v.s.line || v.s.zoom > 1;
+  v.controls.stage.style.touchAction = own ? "none" : "pan-y";
 }
 
 function pinch(v, id, x, y) {
