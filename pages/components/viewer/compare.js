@@ -44,6 +44,19 @@ function percentileOf(layer, percent) {
 const regionOf = (layers, index) => layers[index].region ?? layers[mateOf(layers, index)]?.region ?? null;
 const isIn = (region, at) => !region || (region[at >> 3] & (128 >> (at & 7))) !== 0;
 
+// The same cut through the region as through the images: above 0 inside; null where everything counts.
+function insideCut(v, region, axis) {
+  if (!region) return null;
+  const [{ nx, ny, nz, samples, cache }] = v.volumes.layers;
+  if (cache.inside?.region !== region)
+    cache.inside = { region, nx, ny, nz, samples: Uint8Array.from(samples, (_, at) => (isIn(region, at) ? 255 : 0)), cache: {} };
+  const cut = axis === "xy" ? sentPlane(v, cache.inside) : layerSection(v, cache.inside, axis);
+  const [finerX, finerY] = finerBy(v, axis);
+  if (finerX * finerY === 1) return cut;
+  const [width, height] = cutSize(v, axis);
+  return Uint8Array.from({ length: width * height }, (_, at) => cut[Math.floor(Math.floor(at / width) / finerY) * nx + Math.floor((at % width) / finerX)]);
+}
+
 const OTSU_BINS = 256; // between the lowest and the highest value, as on the pages
 
 // Otsu (1979): the cut that leaves the least variance within the two classes.
@@ -111,7 +124,11 @@ function agreementBitmap(v, axis) {
     const aboveB = alone ? new Uint8Array(layers[a].levels) : aboveTable(layers[b], thresholdOf(v, b));
     const missed = alone ? SINGLE_MASK : AGREEMENT.missed;
     const tables = [backdrop.table, ...[missed, AGREEMENT.extra, AGREEMENT.both].map((colour) => tintTable(v, a, colour))];
-    for (let at = 0; at < pixels.length; at++) pixels[at] = tables[aboveA[samplesA[at]] | (aboveB[samplesB[at]] << 1)][samplesA[at]];
+    const inside = insideCut(v, regionOf(layers, a) ?? (alone ? null : regionOf(layers, b)), axis);
+    for (let at = 0; at < pixels.length; at++) {
+      const marked = inside && !inside[at] ? 0 : aboveA[samplesA[at]] | (aboveB[samplesB[at]] << 1);
+      pixels[at] = tables[marked][samplesA[at]];
+    }
   });
 }
 

@@ -3,10 +3,13 @@
 const planeKey = ({ projection, t, z, z0, z1 }) => (projection === "plane" ? `${t} ${z}` : `${projection} ${t} ${z0} ${z1}`);
 
 function layerPlane(v, layer) {
-  const { s } = v;
   const full = fullPlane(v);
   if (full) return full[v.volumes.layers.indexOf(layer)];
-  if (v.volumes.partial) return layer.samples;
+  return v.volumes.partial ? layer.samples : sentPlane(v, layer);
+}
+
+function sentPlane(v, layer) {
+  const { s } = v;
   const size = layer.nx * layer.ny;
   const volume = s.t * layer.nz;
   if (s.projection === "plane") return layer.samples.subarray((volume + s.z) * size, (volume + s.z + 1) * size);
