@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.browser.viewing import HOST, focus, open_tab, pixel, until, viewer_server
+from tests.browser.viewing import HOST, drawn, focus, open_tab, pixel, until, viewer_server
 
 pytestmark = pytest.mark.browser
 
@@ -114,10 +114,11 @@ def test_outside_the_region_nothing_is_marked(visit, keys):
     focus(page)
     for key in keys:
         page.keyboard.press(key)
-    page.wait_for_timeout(400)
-    outside = [pixel(page, x, y) for x in range(6) for y in (5, 20, 30)]
+    page.wait_for_timeout(1500)  # also after the page has run with it
+    drawn(page)
+    outside = [pixel(page, x, y) for x in range(6) for y in (5, 12, 30)]
     assert all(red == green == blue for red, green, blue in outside)
-    assert any(len({*pixel(page, x, y)}) > 1 for x in range(6, 60) for y in (20, 25))
+    assert any(len({*pixel(page, x, y)}) > 1 for x in range(6, 60) for y in (12, 25))
 
 
 def test_of_a_coarse_copy_the_pages_own_numbers_are_shown_until_a_threshold_moves(visit):

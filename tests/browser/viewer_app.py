@@ -119,7 +119,7 @@ def camera() -> None:
         Layer("predicted", predicted, SIZE_UM, "counts", role="predicted"),
     ]
     asked = ViewState(mode="threshold", threshold=high, threshold_observed=low)
-    viewer(layers, key="camera", state=st.session_state.setdefault("camera", asked))
+    viewer(layers, key="camera", state=st.session_state.setdefault("camera view", asked))
 
 
 def coarse() -> None:
@@ -132,7 +132,7 @@ def coarse() -> None:
     ]
     start = ViewState(mode="threshold", threshold=0.5, threshold_observed=0.5)
     found = Measured(0.12, 0.06, 0.5, 0.5)
-    viewer(layers, key="coarse", state=st.session_state.setdefault("coarse", start), measured=found)
+    viewer(layers, key="coarse", state=st.session_state.setdefault("coarse view", start), measured=found)
 
 
 def drawn() -> None:
