@@ -24,6 +24,7 @@ from pages.components.viewer import Measured, ViewState, moved, viewer
 BINS = 160
 STEPS = 400
 VIEW, OTSU = "masks-view", "otsu"
+VIEW_PX = 720  # higher, its one panel would leave much room empty below two
 PAIR_MODES = ("threshold", "side", "blink", "swipe", "merge", "difference")
 OBJECT, BACKGROUND, THRESHOLD = "#0b8f8a", "#9aa7ad", "#d98300"
 LEGEND = tuple(
@@ -266,7 +267,7 @@ def planes(
             key=VIEW,
             mode="threshold",
             modes=PAIR_MODES if len(layers) > 1 else ("threshold", "side"),
-            height_px=showing.height_px(layers[0].voxels.shape, 1),
+            height_px=min(showing.height_px(layers[0].voxels.shape, 1), VIEW_PX),
             state=last.at_thresholds(observed=low, predicted=high),
             measured=measured,
             steady=True,
