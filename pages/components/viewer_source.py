@@ -36,6 +36,7 @@ MODULES = (
     "keyboard",
     "snapshot",
     "shaders",
+    "camera",
     "volume3d",
     "main",
 )

@@ -5,6 +5,8 @@ function buildFrame(v) {
   v.canvas = make("canvas", { class: "flat" });
   v.context = v.canvas.getContext("2d");
   v.canvas3d = make("canvas", { class: "deep", hidden: true });
+  v.canvasBefore = make("canvas", { class: "before", hidden: true });
+  v.contextBefore = v.canvasBefore.getContext("2d");
   c.heads = make("div", { class: "heads" });
   c.readout = make("div", { class: "readout", hidden: true });
   c.fallback = make("div", { class: "fallback", hidden: true });
@@ -15,6 +17,7 @@ function buildFrame(v) {
     { class: "stage", tabindex: "0", role: "application", "aria-label": "Image viewer. Arrow keys change the plane, question mark lists all keys." },
     v.canvas,
     v.canvas3d,
+    v.canvasBefore,
     c.heads,
     c.readout,
     c.fallback,
@@ -119,8 +122,8 @@ function syncControls(v) {
   pressed(c.lineTool, Boolean(s.line));
   pressed(c.adjust, s.drawer);
   c.stage.classList.toggle("dark", deep);
-  v.canvas.hidden = deep;
-  v.canvas3d.hidden = !deep || Boolean(v.noWebgl);
+  v.canvas.hidden = deep && Boolean(v.noWebgl);
+  v.canvas3d.hidden = v.canvasBefore.hidden = !deep || Boolean(v.noWebgl);
   c.fallback.hidden = !deep || !v.noWebgl;
   c.heads.hidden = deep && Boolean(v.noWebgl);
   c.sections.disabled = c.lineTool.disabled = deep;
@@ -139,7 +142,10 @@ function syncPlanes(v) {
   const { nz, nt } = volumes;
   if (nz > 1) {
     const projecting = s.projection !== "plane";
-    c.planes.classList.toggle("idle", s.mode === "3d");
+    const deep = s.mode === "3d"; // of all the row, only a time point is seen there
+    for (const part of [c.projection, c.oneZ, c.manyZ, c.zText]) part.classList.toggle("idle", deep);
+    for (const part of [c.z, c.manyZ]) part.inert = deep;
+    for (const part of [c.projection, c.play]) part.inert = deep || Boolean(volumes.partial);
     c.oneZ.hidden = projecting;
     c.manyZ.hidden = !projecting;
     setValue(c.projection, s.projection);
@@ -184,6 +190,7 @@ function announce(v) {
 function switchMode(v, mode) {
   if (!v.header.modes.includes(mode)) return;
   v.phase = 0;
+  if (mode === "3d") stopPlay(v);
   change(v, { mode });
   restartBlink(v, mode === "blink" && !calm());
 }
@@ -198,7 +205,8 @@ function setRange(v, z0, z1) {
 }
 
 function fitView(v) {
-  change(v, { zoom: 1, cx: v.volumes.nx / 2, cy: v.volumes.ny / 2 });
+  if (v.s.mode === "3d") return turnHome(v);
+  return change(v, { zoom: 1, cx: v.volumes.nx / 2, cy: v.volumes.ny / 2 });
 }
 
 function toggleSections(v) {

@@ -9,7 +9,8 @@ const SHORTCUTS = [
   ["{ }", "threshold of the observed image"],
   ["O", "Otsu's thresholds"],
   ["+ −", "zoom in, out (also Ctrl + wheel)"],
-  ["0, =", "fit to the window, one voxel = one pixel"],
+  ["0", "fit to the window; in 3-D also turn back"],
+  ["=", "one voxel = one pixel (flat views)"],
   ["Shift + arrows", "move the view, or turn the volume"],
   ["X", "sections XZ and YZ"],
   ["W A S D", "move the cross-hair, or the line (with Shift: its end)"],
@@ -65,6 +66,8 @@ function listenKeys(v) {
 
 // What one plane alone can't show waits for the volumes.
 const FROM_ONE_PLANE = ["+", "-", "0", "=", "[", "]", "Home", "End", "PageUp", "PageDown", "?"];
+// What acts on planes or flat views would change what is not seen, and stays quiet in 3-D.
+const IN_3D = ["+", "-", "0", "[", "]", "c", "v", "p", "f", "?"];
 
 function pressKey(v, event) {
   const { key } = event;
@@ -72,11 +75,13 @@ function pressKey(v, event) {
   const arrow = ARROWS[key];
   if (arrow) return pressArrow(v, event, arrow);
   if (event.ctrlKey) return false;
-  const move = MOVES[key.toLowerCase()];
-  if (move && (v.s.sections || v.s.line)) return pressMove(v, event, move);
   const digit = "12345678".indexOf(key);
   if (digit >= 0 && v.header.modes[digit]) return done(switchMode(v, v.header.modes[digit]));
-  const act = KEYS[key] ?? KEYS[key.toLowerCase()];
+  const small = key.toLowerCase();
+  const act = KEYS[key] ?? KEYS[small];
+  if (v.s.mode === "3d" && !IN_3D.includes(small)) return Boolean(act ?? MOVES[small]);
+  const move = MOVES[small];
+  if (move && (v.s.sections || v.s.line)) return pressMove(v, event, move);
   return act ? done(act(v)) : false;
 }
 
@@ -138,7 +143,7 @@ function nudge(v, direction) {
   if (s.mode === "blink") return setBlink(v, clamp(s.blinkSeconds + 0.2 * direction, 0.34, 4));
   if (s.mode === "difference") return change(v, { differenceRange: differenceRange(v) * (direction > 0 ? 1.1 : 1 / 1.1) });
   if (s.mode === "threshold") return nudgeThreshold(v, single(v) ? s.a : s.b, direction);
-  if (s.mode === "3d") return change(v, { iso: clamp(s.iso + 0.02 * direction, 0.02, 0.98) });
+  if (s.mode === "3d" && s.render === "iso") return change(v, { iso: clamp(s.iso + 0.02 * direction, 0.02, 0.98) });
   return undefined;
 }
 
