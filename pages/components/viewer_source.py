@@ -26,6 +26,7 @@ MODULES = (
     "scene",
     "draw",
     "contrast",
+    "opening",
     "controls",
     "options",
     "drawer",

@@ -108,3 +108,73 @@ def test_fit_brings_a_turned_volume_back(page):
         zoom = seen(page, "zoom")
         fit()
         assert (page.evaluate(camera), seen(page, "zoom")) == (home, zoom)
+
+
+FOCUSED = f"{HOST}.root.getRootNode().activeElement"
+
+
+def test_keys_act_on_the_image_again_after_a_click_on_a_control(page):
+    page.locator(".lfv .modes label", has_text="Blink").click()
+    page.keyboard.press("4")
+    until(page, "v.s.mode === 'blend'")
+    page.locator(".lfv .tools button[aria-label='Line profile']").click()
+    before = seen(page, "line.y0")
+    page.keyboard.press("s")
+    until(page, f"v.s.line.y0 === {before + 1}")
+    select = page.locator(".lfv .planes select")
+    select.click()
+    select.select_option("max")
+    page.keyboard.press("m")
+    until(page, "v.s.projection === 'mean'")
+    page.locator(".lfv .options input[aria-label='Blend']").click()
+    page.keyboard.press("1")
+    until(page, "v.s.mode === 'side'")
+    page.locator(".lfv .options .check", has_text="predicted").first.locator("span").click()
+    page.keyboard.press("3")
+    until(page, "v.s.mode === 'swipe'")
+
+
+def test_whoever_uses_a_control_with_the_keyboard_stays_on_it(page):
+    page.locator(".lfv .modes input[value='side']").focus()
+    page.keyboard.press("ArrowRight")
+    until(page, "v.s.mode === 'blink'")
+    assert page.evaluate(f"{FOCUSED}.value") == "blink"
+    page.locator(".lfv .tools button[aria-label='Line profile']").focus()
+    page.keyboard.press("Enter")
+    until(page, "v.s.line")
+    assert page.evaluate(f"{FOCUSED}.getAttribute('aria-label')") == "Line profile"
+
+
+@pytest.mark.parametrize(("opener", "part"), [("Copy or save as PNG", ".menu"), ("Keys", ".shortcuts")])
+def test_a_menu_and_the_key_list_close_on_escape_and_on_a_press_elsewhere(page, opener, part):
+    button, opened = page.locator(f".lfv .tools button[aria-label='{opener}']"), page.locator(f".lfv {part}")
+    stage = page.locator(".lfv .stage").bounding_box()
+    corner = (stage["x"] + 4, stage["y"] + 4)
+    for close in (
+        lambda: page.mouse.click(*corner),
+        lambda: page.mouse.click(10, 840),
+        lambda: page.keyboard.press("Escape"),
+        lambda: button.click(),
+    ):
+        button.click()
+        opened.wait_for(state="visible")
+        assert button.get_attribute("aria-expanded") == "true"
+        close()
+        opened.wait_for(state="hidden")
+        assert button.get_attribute("aria-expanded") == "false"
+    button.focus()
+    page.keyboard.press("Enter")
+    opened.wait_for(state="visible")
+    page.keyboard.press("Escape")
+    assert page.evaluate(f"{FOCUSED}.getAttribute('aria-label')") == opener
+
+
+def test_arrows_move_through_the_menu(page):
+    focus(page)
+    page.keyboard.press("p")
+    page.keyboard.press("ArrowDown")
+    assert page.evaluate(f"{FOCUSED}.textContent") == "Copy, on dark"
+    for _ in range(2):
+        page.keyboard.press("ArrowUp")
+    assert page.evaluate(f"{FOCUSED}.textContent") == "Save PNG, on dark"
+    assert seen(page, "z") == 4

@@ -31,7 +31,7 @@ function buildFrame(v) {
   c.planes = make("div", { class: "planes" });
   c.profile = make("div", { class: "profile", hidden: true });
   c.drawer = make("aside", { class: "drawer", hidden: true, "aria-label": "Contrast and colours" });
-  c.shortcuts = make("div", { class: "shortcuts", hidden: true, role: "dialog", "aria-label": "Keys" });
+  c.shortcuts = make("div", { class: "shortcuts", hidden: true, popover: "manual", role: "dialog", "aria-label": "Keys" });
   c.live = make("div", { class: "unseen", role: "status", "aria-live": "polite" });
   v.root.replaceChildren(
     make("div", { class: "top" }, c.modes, c.tools),
@@ -59,6 +59,10 @@ function buildTools(v) {
   tool("full", ICONS.full, "Full screen", "F", () => toggleFullScreen(v));
   tool("help", ICONS.help, "Keys", "?", () => toggleShortcuts(v));
   c.snapshotMenu = snapshotMenu(v);
+  for (const [opener, kind] of [[c.camera, "menu"], [c.help, "dialog"]]) {
+    opener.setAttribute("aria-haspopup", kind);
+    opener.setAttribute("aria-expanded", "false");
+  }
   c.tools.append(c.snapshotMenu);
 }
 

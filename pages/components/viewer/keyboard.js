@@ -29,17 +29,12 @@ function buildShortcuts(v) {
   const { shortcuts } = v.controls;
   shortcuts.append(
     make("header", {}, make("strong", {}, "Keys"), iconButton(ICONS.close, "Close", "?", () => toggleShortcuts(v))),
-    make("p", { class: "soft fine" }, "They work after a click or Tab into the image."),
-    make("dl", {}, ...SHORTCUTS.flatMap(([key, text]) => [make("dt", {}, key), make("dd", {}, text)])),
+    make("p", { class: "soft fine" }, "They work after a click, or Tab, into the viewer."),
+    make("dl", {}, ...SHORTCUTS.map(([key, text]) => make("div", {}, make("dt", {}, key), make("dd", {}, text)))),
   );
 }
 
-function toggleShortcuts(v) {
-  const { shortcuts, help } = v.controls;
-  shortcuts.hidden = !shortcuts.hidden;
-  pressed(help, !shortcuts.hidden);
-  repaint(v); // the list needs the whole height
-}
+const toggleShortcuts = (v) => setOpen(v, v.controls.shortcuts, v.controls.shortcuts.hidden);
 
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 const MOVES = { a: [-1, 0], d: [1, 0], w: [0, -1], s: [0, 1] };
@@ -53,12 +48,10 @@ function listenKeys(v) {
     event.preventDefault();
     event.stopPropagation(); // the page's own keys (r, c) stay quiet while the viewer is used
   });
+  // A slider uses the arrows and their like; all other keys are the viewer's.
   v.root.addEventListener("keydown", (event) => {
-    const open = [v.controls.snapshotMenu, v.controls.shortcuts].find((part) => !part.hidden);
-    if (event.key !== "Escape" || !open) return;
-    open.hidden = true;
-    pressed(v.controls.help, !v.controls.shortcuts.hidden);
-    v.controls.stage.focus({ preventScroll: true });
+    const ours = v.s && event.target.type === "range" && event.key.length === 1 && !event.altKey && !event.ctrlKey && !event.metaKey;
+    if (ours && pressKey(v, event)) event.preventDefault();
   });
   // Plain inputs keep their keys; the page must not take letters typed while a control has the focus.
   v.root.addEventListener("keydown", (event) => event.key.length === 1 && !event.ctrlKey && !event.metaKey && event.stopPropagation());

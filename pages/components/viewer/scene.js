@@ -156,10 +156,10 @@ function filledHeight(v, width, height) {
 // True where the stage was given another height. On a narrow screen, a full-height stage would be mostly empty.
 function fitHeight(v, box) {
   if (v.root.matches(":fullscreen")) return false;
-  const { controls: c, s } = v;
+  const { s } = v;
   const around = v.root.offsetHeight - box.height;
   const full = v.heightPx - around;
-  const whole = s.mode === "3d" || s.drawer || !c.shortcuts.hidden || full <= SHORTEST_STAGE_PX;
+  const whole = s.mode === "3d" || s.drawer || full <= SHORTEST_STAGE_PX;
   const wanted = whole ? full : filledHeight(v, box.width, full);
   if (Math.abs(wanted - box.height) <= 2) return false;
   v.root.style.setProperty("--lfv-height", `${wanted + around}px`);
