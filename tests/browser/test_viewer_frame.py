@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from io import BytesIO
+
+import numpy as np
 import pytest
+from PIL import Image
 
 from tests.browser.viewing import HOST, focus, open_tab, seen, until, viewer_server
 
@@ -178,3 +182,158 @@ def test_arrows_move_through_the_menu(page):
         page.keyboard.press("ArrowUp")
     assert page.evaluate(f"{FOCUSED}.textContent") == "Save PNG, on dark"
     assert seen(page, "z") == 4
+
+
+def place(page, selector: str) -> dict[str, float]:
+    return page.locator(selector).first.bounding_box()
+
+
+BELOW = "button:has-text('Run again')"
+
+
+def apart(one: dict[str, float], other: dict[str, float]) -> bool:
+    """Whether two boxes have no point in common."""
+    beside = one["x"] + one["width"] <= other["x"] or other["x"] + other["width"] <= one["x"]
+    below = one["y"] + one["height"] <= other["y"] or other["y"] + other["height"] <= one["y"]
+    return beside or below
+
+
+def settle(page) -> None:
+    """Wait until what has opened or closed is drawn."""
+    page.wait_for_timeout(500)
+
+
+@pytest.mark.parametrize("width", [1280, 820, 500])
+@pytest.mark.parametrize(("key", "part"), [("v", ".drawer"), ("l", ".profile"), ("?", ".shortcuts")])
+def test_what_opens_never_moves_the_page(page, width, key, part):
+    page.set_viewport_size({"width": width, "height": 1000})
+    settle(page)
+    focus(page)
+    whole = [place(page, ".lfv"), place(page, ".lfv .top"), place(page, BELOW)]
+    page.keyboard.press(key)
+    page.locator(f".lfv {part}").wait_for(state="visible")
+    settle(page)
+    assert [place(page, ".lfv"), place(page, ".lfv .top"), place(page, BELOW)] == whole
+    # Nothing is cut off; only a window as narrow as a phone's makes one scroll.
+    reach = page.locator(f".lfv {part}").evaluate("(part) => part.scrollHeight - part.clientHeight")
+    assert reach <= 0 or width == 500
+    if part != ".shortcuts":
+        assert apart(place(page, f".lfv {part}"), place(page, ".lfv .stage"))
+        assert apart(place(page, f".lfv {part}"), place(page, ".lfv .planes"))
+    page.keyboard.press("Escape" if key == "?" else key)
+    page.locator(f".lfv {part}").wait_for(state="hidden")
+    settle(page)
+    assert [place(page, ".lfv"), place(page, ".lfv .top"), place(page, BELOW)] == whole
+
+
+def test_in_full_screen_profile_and_drawer_take_their_room_from_the_image(page):
+    focus(page)
+    for key in ("f", "l", "v"):
+        page.keyboard.press(key)
+    page.wait_for_function("document.fullscreenElement !== null")
+    settle(page)
+    window = page.viewport_size
+    for part in (".profile", ".drawer"):
+        box = place(page, f".lfv {part}")
+        assert box["x"] + box["width"] <= window["width"]
+        assert box["y"] + box["height"] <= window["height"]
+        assert apart(box, place(page, ".lfv .stage"))
+
+
+def picture(page, box: dict[str, float], margin: int) -> np.ndarray:
+    clip = {"x": box["x"] - margin, "y": box["y"] - margin}
+    clip |= {side: box[side] + 2 * margin for side in ("width", "height")}
+    return np.asarray(Image.open(BytesIO(page.screenshot(clip=clip))).convert("RGB"), np.int16)
+
+
+FRAMED = (
+    ".lfv .stage",
+    ".lfv .tools button[aria-label='Keys']",
+    ".lfv .tools button[aria-label='Full screen']",
+)
+
+
+@pytest.mark.parametrize(
+    "control", [*FRAMED, ".lfv .planes select", ".lfv .planes input[aria-label='Plane']"]
+)
+def test_the_focus_is_seen_on_all_four_sides(page, control):
+    settle(page)
+    margin = 4
+    box = place(page, control)
+    before = picture(page, box, margin)
+    page.locator(control).first.focus()
+    settle(page)
+    changed = np.abs(picture(page, box, margin) - before).max(axis=2) > 40
+    middle = [size // 2 for size in changed.shape]
+    sides = (changed[:8, middle[1]], changed[-8:, middle[1]], changed[middle[0], :8], changed[middle[0], -8:])
+    assert [bool(side.any()) for side in sides] == [True] * 4
+
+
+def test_a_legend_begins_at_the_left_edge(page):
+    for mode in ("threshold", "merge"):
+        page.locator(f".lfv .modes input[value='{mode}']").check(force=True)
+        until(page, f"v.s.mode === '{mode}' && v.layout.panels.length === 1")
+        settle(page)
+        assert place(page, ".lfv .head .entry")["x"] - place(page, ".lfv .head")["x"] <= 3
+
+
+def test_the_read_out_lies_beside_the_image(page):
+    settle(page)
+    stage = place(page, ".lfv .stage")
+    page.mouse.move(stage["x"] + 40, stage["y"] + stage["height"] - 30)
+    page.locator(".lfv .readout").wait_for(state="visible")
+    assert apart(place(page, ".lfv .readout"), stage)
+
+
+@pytest.fixture
+def crowd(browser, address):
+    """A tab with nine images."""
+    page = open_tab(browser, f"{address}/many")
+    yield page
+    problems = page.context.problems
+    page.context.close()
+    assert problems == []
+
+
+def test_many_images_stand_in_even_rows_that_fill_the_stage(crowd):
+    settle(crowd)
+    tops = crowd.evaluate(f"{HOST}.layout.panels.map((panel) => panel.y)")
+    assert [tops.count(top) for top in sorted(set(tops))] == [5, 4]
+    fit, stage = crowd.evaluate(f"[{HOST}.layout.fit, {HOST}.stageSize]")
+    heights, widths = 2 * (40 * fit + 44) + 8, 5 * 60 * fit + 32
+    assert max(heights / stage["height"], widths / stage["width"]) > 0.95
+
+
+@pytest.mark.parametrize("mode", ["side", "swipe", "blend"])
+@pytest.mark.parametrize("width", [1280, 768, 390])
+def test_the_numbers_under_the_names_never_collide(crowd, width, mode):
+    crowd.locator(f".lfv .modes input[value='{mode}']").check(force=True)
+    crowd.set_viewport_size({"width": width, "height": 1000})
+    until(crowd, f"v.s.mode === '{mode}'")
+    settle(crowd)
+    cut = crowd.evaluate(
+        f"""() => [...{HOST}.controls.heads.querySelectorAll(".head:not([hidden])")].map((head) => {{
+        const room = head.getBoundingClientRect();
+        const parts = [...head.querySelectorAll(".number, .bar")].filter((part) => part.checkVisibility());
+        const boxes = parts.map((part) => part.getBoundingClientRect());
+        const over = (one, other) => one.left < other.right && other.left < one.right &&
+          one.top < other.bottom - 1 && other.top < one.bottom - 1;
+        const inside = boxes.every((box) => box.left >= room.left - 1 && box.right <= room.right + 1 &&
+          box.top >= room.top - 1 && box.bottom <= room.bottom + 1);
+        return inside && !boxes.some((one, at) => boxes.slice(at + 1).some((other) => over(one, other)));
+        }}).indexOf(false)"""
+    )
+    assert cut == -1
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_scale_bar_stays_in_its_panel(crowd, width):
+    crowd.set_viewport_size({"width": width, "height": 1000})
+    settle(crowd)
+    opacity = crowd.evaluate(
+        f"""() => {{ const v = {HOST}, ratio = v.canvas.width / v.stageSize.width;
+        const [first, second] = v.layout.panels, right = first.x + first.w;
+        const gap = [right + 1, first.y, second.x - right - 2, v.stageSize.height - first.y];
+        return Math.max(...v.context.getImageData(...gap.map((n) => Math.round(n * ratio))).data); }}"""
+    )
+    assert opacity == 0

@@ -19,7 +19,6 @@ function buildFrame(v) {
     v.canvas3d,
     v.canvasBefore,
     c.heads,
-    c.readout,
     c.fallback,
     c.told,
     c.busy,
@@ -36,9 +35,11 @@ function buildFrame(v) {
   v.root.replaceChildren(
     make("div", { class: "top" }, c.modes, c.tools),
     c.note,
-    make("div", { class: "middle" }, c.stage, c.drawer, c.shortcuts),
-    c.profile,
+    make("div", { class: "middle" }, c.stage, c.drawer),
+    make("div", { class: "status" }, c.readout),
     make("div", { class: "bottom" }, c.planes, c.options),
+    c.profile,
+    c.shortcuts,
     c.live,
   );
   buildTools(v);
@@ -54,7 +55,7 @@ function buildTools(v) {
   tool("fit", ICONS.fit, "Fit to the window", "0", () => fitView(v));
   tool("sections", ICONS.sections, "Sections XZ and YZ with a cross-hair", "X", () => toggleSections(v));
   tool("lineTool", ICONS.line, "Line profile", "L", () => toggleLine(v));
-  tool("adjust", ICONS.adjust, "Contrast and colours", "V", () => change(v, { drawer: !v.s.drawer }));
+  tool("adjust", ICONS.adjust, "Contrast and colours", "V", () => toggleDrawer(v));
   tool("camera", ICONS.camera, "Copy or save as PNG", "P", () => toggleSnapshotMenu(v));
   tool("full", ICONS.full, "Full screen", "F", () => toggleFullScreen(v));
   tool("help", ICONS.help, "Keys", "?", () => toggleShortcuts(v));

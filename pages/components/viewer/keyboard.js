@@ -123,7 +123,7 @@ const KEYS = {
   m: (v) => v.volumes.nz > 1 && setProjection(v, { plane: "max", max: "mean", mean: "plane" }[v.s.projection]),
   c: (v) => v.volumes.layers.forEach((layer, index) => layer.kind === "image" && autoWindow(v, index)),
   e: (v) => hasMates(v.volumes.layers) && setScale(v, !v.s.linked),
-  v: (v) => change(v, { drawer: !v.s.drawer }),
+  v: (v) => toggleDrawer(v),
   p: (v) => toggleSnapshotMenu(v),
   f: (v) => toggleFullScreen(v),
   "?": (v) => toggleShortcuts(v),

@@ -16,6 +16,12 @@ function setOpen(v, part, open) {
   if (within && !open) (part.returnTo ?? v.controls.stage).focus({ preventScroll: true });
 }
 
+// What opened below the images comes into sight, with the next frame.
+function reveal(v, part) {
+  const behavior = calm() ? "auto" : "smooth";
+  requestAnimationFrame(() => part.scrollIntoView({ block: "nearest", behavior }));
+}
+
 // Escape closes what is open, and so does a press anywhere else.
 function dismiss(v, event) {
   if (event.type === "keydown" && event.key !== "Escape") return;
