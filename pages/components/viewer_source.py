@@ -27,6 +27,7 @@ MODULES = (
     "draw",
     "room",
     "contrast",
+    "opening",
     "controls",
     "options",
     "drawer",
@@ -37,6 +38,7 @@ MODULES = (
     "keyboard",
     "snapshot",
     "shaders",
+    "camera",
     "volume3d",
     "main",
 )

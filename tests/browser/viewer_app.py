@@ -146,12 +146,24 @@ def drawn() -> None:
     viewer(layers, key="drawn", mode="merge")
 
 
+def many() -> None:
+    """Show an image and eight predictions of it, with long names and numbers."""
+    observed, _ = volumes()
+    names = [f"Structure {number}, predicted" for number in range(8)]
+    layers = [Layer("Observed", observed, SIZE_UM, "counts", (200.0, 12200.0), role="observed")]
+    layers += [
+        Layer(name, observed - 1, SIZE_UM, "z-score", (-0.936, 2.736), role="predicted") for name in names
+    ]
+    viewer(layers, key="many")
+    st.text("below the viewer")
+
+
 def other() -> None:
     """A page without a viewer."""
     st.text("nothing here")
 
 
 st.set_page_config(layout="wide")
-pages = (large, times, masks, counts, restored, camera, coarse, drawn)
+pages = (large, times, masks, counts, restored, camera, coarse, drawn, many)
 more = [st.Page(page, title=page.__name__) for page in pages]
 st.navigation([st.Page(show, title="Viewer", default=True), st.Page(other, title="Other"), *more]).run()

@@ -5,6 +5,8 @@ function buildFrame(v) {
   v.canvas = make("canvas", { class: "flat" });
   v.context = v.canvas.getContext("2d");
   v.canvas3d = make("canvas", { class: "deep", hidden: true });
+  v.canvasBefore = make("canvas", { class: "before", hidden: true });
+  v.contextBefore = v.canvasBefore.getContext("2d");
   c.heads = make("div", { class: "heads" });
   c.readout = make("div", { class: "readout", hidden: true });
   c.fallback = make("div", { class: "fallback", hidden: true });
@@ -15,8 +17,8 @@ function buildFrame(v) {
     { class: "stage", tabindex: "0", role: "application", "aria-label": "Image viewer. Arrow keys change the plane, question mark lists all keys." },
     v.canvas,
     v.canvas3d,
+    v.canvasBefore,
     c.heads,
-    c.readout,
     c.fallback,
     c.told,
     c.busy,
@@ -28,14 +30,16 @@ function buildFrame(v) {
   c.planes = make("div", { class: "planes" });
   c.profile = make("div", { class: "profile", hidden: true });
   c.drawer = make("aside", { class: "drawer", hidden: true, "aria-label": "Contrast and colours" });
-  c.shortcuts = make("div", { class: "shortcuts", hidden: true, role: "dialog", "aria-label": "Keys" });
+  c.shortcuts = make("div", { class: "shortcuts", hidden: true, popover: "manual", role: "dialog", "aria-label": "Keys" });
   c.live = make("div", { class: "unseen", role: "status", "aria-live": "polite" });
   v.root.replaceChildren(
     make("div", { class: "top" }, c.modes, c.tools),
     c.note,
-    make("div", { class: "middle" }, c.stage, c.drawer, c.shortcuts),
-    c.profile,
+    make("div", { class: "middle" }, c.stage, c.drawer),
+    make("div", { class: "status" }, c.readout),
     make("div", { class: "bottom" }, c.planes, c.options),
+    c.profile,
+    c.shortcuts,
     c.live,
   );
   buildTools(v);
@@ -51,11 +55,15 @@ function buildTools(v) {
   tool("fit", ICONS.fit, "Fit to the window", "0", () => fitView(v));
   tool("sections", ICONS.sections, "Sections XZ and YZ with a cross-hair", "X", () => toggleSections(v));
   tool("lineTool", ICONS.line, "Line profile", "L", () => toggleLine(v));
-  tool("adjust", ICONS.adjust, "Contrast and colours", "V", () => change(v, { drawer: !v.s.drawer }));
+  tool("adjust", ICONS.adjust, "Contrast and colours", "V", () => toggleDrawer(v));
   tool("camera", ICONS.camera, "Copy or save as PNG", "P", () => toggleSnapshotMenu(v));
   tool("full", ICONS.full, "Full screen", "F", () => toggleFullScreen(v));
   tool("help", ICONS.help, "Keys", "?", () => toggleShortcuts(v));
   c.snapshotMenu = snapshotMenu(v);
+  for (const [opener, kind] of [[c.camera, "menu"], [c.help, "dialog"]]) {
+    opener.setAttribute("aria-haspopup", kind);
+    opener.setAttribute("aria-expanded", "false");
+  }
   c.tools.append(c.snapshotMenu);
 }
 
@@ -119,8 +127,8 @@ function syncControls(v) {
   pressed(c.lineTool, Boolean(s.line));
   pressed(c.adjust, s.drawer);
   c.stage.classList.toggle("dark", deep);
-  v.canvas.hidden = deep;
-  v.canvas3d.hidden = !deep || Boolean(v.noWebgl);
+  v.canvas.hidden = deep && Boolean(v.noWebgl);
+  v.canvas3d.hidden = v.canvasBefore.hidden = !deep || Boolean(v.noWebgl);
   c.fallback.hidden = !deep || !v.noWebgl;
   c.heads.hidden = deep && Boolean(v.noWebgl);
   c.sections.disabled = c.lineTool.disabled = deep;
@@ -139,7 +147,10 @@ function syncPlanes(v) {
   const { nz, nt } = volumes;
   if (nz > 1) {
     const projecting = s.projection !== "plane";
-    c.planes.classList.toggle("idle", s.mode === "3d");
+    const deep = s.mode === "3d"; // of all the row, only a time point is seen there
+    for (const part of [c.projection, c.oneZ, c.manyZ, c.zText]) part.classList.toggle("idle", deep);
+    for (const part of [c.z, c.manyZ]) part.inert = deep;
+    for (const part of [c.projection, c.play]) part.inert = deep || Boolean(volumes.partial);
     c.oneZ.hidden = projecting;
     c.manyZ.hidden = !projecting;
     setValue(c.projection, s.projection);
@@ -184,6 +195,7 @@ function announce(v) {
 function switchMode(v, mode) {
   if (!v.header.modes.includes(mode)) return;
   v.phase = 0;
+  if (mode === "3d") stopPlay(v);
   change(v, { mode });
   restartBlink(v, mode === "blink" && !calm());
 }
@@ -198,7 +210,8 @@ function setRange(v, z0, z1) {
 }
 
 function fitView(v) {
-  change(v, { zoom: 1, cx: v.volumes.nx / 2, cy: v.volumes.ny / 2 });
+  if (v.s.mode === "3d") return turnHome(v);
+  return change(v, { zoom: 1, cx: v.volumes.nx / 2, cy: v.volumes.ny / 2 });
 }
 
 function toggleSections(v) {

@@ -14,6 +14,7 @@ function repaint(v) {
 
 function paintNow(v) {
   const { canvas } = v;
+  showDrawer(v);
   if (!v.stageSize || v.stageSize.width < 10) return;
   // Before the first paint all controls show and may leave no room; painting hides those that don't belong.
   const box = { ...v.stageSize, height: Math.max(10, v.stageSize.height) };
@@ -192,25 +193,26 @@ function paintLine(v, context, area) {
 }
 
 function paintScaleBar(v, context, area) {
-  const pixelsPerUm = (v.layout.fit * v.s.zoom) / v.volumes.um.x;
-  const um = roundLength(Math.min(0.3 * area.w, 140) / pixelsPerUm);
-  const width = um * pixelsPerUm;
-  // On the image, not beside it.
   const { px, py, x0, y0 } = placement(v, area, v.layout.fit);
-  const [imageRight, imageBottom] = [x0 + v.volumes.nx * px, y0 + v.volumes.ny * py];
-  const right = Math.max(Math.min(area.x + area.w, imageRight) - 12, area.x + Math.min(area.w, 170));
-  const bottom = Math.max(Math.min(area.y + area.h, imageBottom) - 12, area.y + Math.min(area.h, 40));
+  const pixelsPerUm = px / v.volumes.um.x;
+  const image = v.volumes.nx * px;
+  const um = roundLength(Math.min(0.3 * area.w, 140, 0.6 * image) / pixelsPerUm);
+  const width = um * pixelsPerUm;
   context.font = "600 12px system-ui, sans-serif";
   const text = lengthText(um);
-  const box = Math.max(width, context.measureText(text).width) + 12;
+  const box = { w: Math.max(width, context.measureText(text).width) + 12, h: 28 };
+  // On the image, not beside it; on a small one at least within its panel.
+  const within = (end, start, size, length) => clamp(end - 6 - length, start, Math.max(start, start + size - length));
+  box.x = within(Math.min(area.x + area.w, x0 + image), area.x, area.w, box.w);
+  box.y = within(Math.min(area.y + area.h, y0 + v.volumes.ny * py), area.y, area.h, box.h);
   context.fillStyle = "rgba(0,0,0,.66)";
   context.beginPath();
-  context.roundRect(right + 6 - box, bottom - 22, box, 28, 4);
+  context.roundRect(box.x, box.y, box.w, box.h, 4);
   context.fill();
   context.fillStyle = "#fff";
-  const left = right - (box - 12) / 2 - width / 2;
-  context.fillRect(Math.round(left), bottom - 2, Math.round(width), 3);
+  const middle = box.x + box.w / 2;
+  context.fillRect(Math.round(middle - width / 2), box.y + 20, Math.round(width), 3);
   context.textAlign = "center";
   context.textBaseline = "alphabetic";
-  context.fillText(text, right - (box - 12) / 2, bottom - 7);
+  context.fillText(text, middle, box.y + 15);
 }

@@ -10,12 +10,32 @@ function buildDrawer(v) {
   const why = whyOwnScales(layers);
   c.linked.disabled = Boolean(why);
   c.drawer.replaceChildren(
-    make("header", {}, make("strong", {}, "Contrast and colours"), iconButton(ICONS.close, "Close", "V", () => change(v, { drawer: false }))),
+    make("header", {}, make("strong", {}, "Contrast and colours"), iconButton(ICONS.close, "Close", "V", () => toggleDrawer(v))),
     ...c.layerParts.map((part) => part.node),
     ...(hasMates(layers) ? [make("label", { class: "check", title: why || false }, c.linked, make("span", {}, "One window for observed and predicted"))] : []),
     ...(v.volumes.nz > 1 ? [make("label", { class: "field" }, make("span", { class: "soft" }, "Play"), c.speed, c.speedText)] : []),
     make("p", { class: "soft fine" }, "Values are rounded for the screen. Scores and downloads use the original ones."),
   );
+}
+
+function toggleDrawer(v) {
+  const within = v.controls.drawer.contains(focused(v));
+  change(v, { drawer: !v.s.drawer });
+  if (v.s.drawer) reveal(v, v.controls.drawer);
+  else if (within) v.controls.stage.focus({ preventScroll: true });
+}
+
+// A viewer that has no room for the drawer beside the images gets it below them.
+const TOO_NARROW_PX = 780;
+
+// Before anything is measured: the drawer takes room from the stage.
+function showDrawer(v) {
+  const { drawer, stage } = v.controls;
+  v.root.classList.toggle("narrow", v.root.offsetWidth <= TOO_NARROW_PX);
+  if (drawer.hidden !== v.s.drawer) return;
+  drawer.hidden = !v.s.drawer;
+  v.root.classList.toggle("drawn", v.s.drawer);
+  v.stageSize = { width: stage.clientWidth, height: stage.clientHeight };
 }
 
 function setSpeed(v, planesPerSecond) {
@@ -81,7 +101,6 @@ function setColormap(v, index, colormap) {
 
 function syncDrawer(v) {
   const { s, controls: c, volumes } = v;
-  c.drawer.hidden = !s.drawer;
   if (!s.drawer) return;
   c.linked.checked = s.linked;
   setValue(c.speed, s.planesPerSecond);

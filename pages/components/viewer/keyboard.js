@@ -9,7 +9,8 @@ const SHORTCUTS = [
   ["{ }", "threshold of the observed image"],
   ["O", "Otsu's thresholds"],
   ["+ −", "zoom in, out (also Ctrl + wheel)"],
-  ["0, =", "fit to the window, one voxel = one pixel"],
+  ["0", "fit to the window; in 3-D also turn back"],
+  ["=", "one voxel = one pixel (flat views)"],
   ["Shift + arrows", "move the view, or turn the volume"],
   ["X", "sections XZ and YZ"],
   ["W A S D", "move the cross-hair, or the line (with Shift: its end)"],
@@ -28,17 +29,12 @@ function buildShortcuts(v) {
   const { shortcuts } = v.controls;
   shortcuts.append(
     make("header", {}, make("strong", {}, "Keys"), iconButton(ICONS.close, "Close", "?", () => toggleShortcuts(v))),
-    make("p", { class: "soft fine" }, "They work after a click or Tab into the image."),
-    make("dl", {}, ...SHORTCUTS.flatMap(([key, text]) => [make("dt", {}, key), make("dd", {}, text)])),
+    make("p", { class: "soft fine" }, "They work after a click, or Tab, into the viewer."),
+    make("dl", {}, ...SHORTCUTS.map(([key, text]) => make("div", {}, make("dt", {}, key), make("dd", {}, text)))),
   );
 }
 
-function toggleShortcuts(v) {
-  const { shortcuts, help } = v.controls;
-  shortcuts.hidden = !shortcuts.hidden;
-  pressed(help, !shortcuts.hidden);
-  repaint(v); // the list needs the whole height
-}
+const toggleShortcuts = (v) => setOpen(v, v.controls.shortcuts, v.controls.shortcuts.hidden);
 
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 const MOVES = { a: [-1, 0], d: [1, 0], w: [0, -1], s: [0, 1] };
@@ -52,12 +48,10 @@ function listenKeys(v) {
     event.preventDefault();
     event.stopPropagation(); // the page's own keys (r, c) stay quiet while the viewer is used
   });
+  // A slider uses the arrows and their like; all other keys are the viewer's.
   v.root.addEventListener("keydown", (event) => {
-    const open = [v.controls.snapshotMenu, v.controls.shortcuts].find((part) => !part.hidden);
-    if (event.key !== "Escape" || !open) return;
-    open.hidden = true;
-    pressed(v.controls.help, !v.controls.shortcuts.hidden);
-    v.controls.stage.focus({ preventScroll: true });
+    const ours = v.s && event.target.type === "range" && event.key.length === 1 && !event.altKey && !event.ctrlKey && !event.metaKey;
+    if (ours && pressKey(v, event)) event.preventDefault();
   });
   // Plain inputs keep their keys; the page must not take letters typed while a control has the focus.
   v.root.addEventListener("keydown", (event) => event.key.length === 1 && !event.ctrlKey && !event.metaKey && event.stopPropagation());
@@ -65,6 +59,8 @@ function listenKeys(v) {
 
 // What one plane alone can't show waits for the volumes.
 const FROM_ONE_PLANE = ["+", "-", "0", "=", "[", "]", "Home", "End", "PageUp", "PageDown", "?"];
+// What acts on planes or flat views would change what is not seen, and stays quiet in 3-D.
+const IN_3D = ["+", "-", "0", "[", "]", "c", "v", "p", "f", "?"];
 
 function pressKey(v, event) {
   const { key } = event;
@@ -72,11 +68,13 @@ function pressKey(v, event) {
   const arrow = ARROWS[key];
   if (arrow) return pressArrow(v, event, arrow);
   if (event.ctrlKey) return false;
-  const move = MOVES[key.toLowerCase()];
-  if (move && (v.s.sections || v.s.line)) return pressMove(v, event, move);
   const digit = "12345678".indexOf(key);
   if (digit >= 0 && v.header.modes[digit]) return done(switchMode(v, v.header.modes[digit]));
-  const act = KEYS[key] ?? KEYS[key.toLowerCase()];
+  const small = key.toLowerCase();
+  const act = KEYS[key] ?? KEYS[small];
+  if (v.s.mode === "3d" && !IN_3D.includes(small)) return Boolean(act ?? MOVES[small]);
+  const move = MOVES[small];
+  if (move && (v.s.sections || v.s.line)) return pressMove(v, event, move);
   return act ? done(act(v)) : false;
 }
 
@@ -125,7 +123,7 @@ const KEYS = {
   m: (v) => v.volumes.nz > 1 && setProjection(v, { plane: "max", max: "mean", mean: "plane" }[v.s.projection]),
   c: (v) => v.volumes.layers.forEach((layer, index) => layer.kind === "image" && autoWindow(v, index)),
   e: (v) => hasMates(v.volumes.layers) && setScale(v, !v.s.linked),
-  v: (v) => change(v, { drawer: !v.s.drawer }),
+  v: (v) => toggleDrawer(v),
   p: (v) => toggleSnapshotMenu(v),
   f: (v) => toggleFullScreen(v),
   "?": (v) => toggleShortcuts(v),
@@ -138,7 +136,7 @@ function nudge(v, direction) {
   if (s.mode === "blink") return setBlink(v, clamp(s.blinkSeconds + 0.2 * direction, 0.34, 4));
   if (s.mode === "difference") return change(v, { differenceRange: differenceRange(v) * (direction > 0 ? 1.1 : 1 / 1.1) });
   if (s.mode === "threshold") return nudgeThreshold(v, single(v) ? s.a : s.b, direction);
-  if (s.mode === "3d") return change(v, { iso: clamp(s.iso + 0.02 * direction, 0.02, 0.98) });
+  if (s.mode === "3d" && s.render === "iso") return change(v, { iso: clamp(s.iso + 0.02 * direction, 0.02, 0.98) });
   return undefined;
 }
 

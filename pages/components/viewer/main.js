@@ -7,12 +7,16 @@ function createViewer(host) {
   buildFrame(v);
   listenPointer(v);
   listenKeys(v);
+  listenOpening(v);
   v.observer = new ResizeObserver(([entry]) => {
     v.stageSize = { width: Math.floor(entry.contentRect.width), height: Math.floor(entry.contentRect.height) };
     if (v.s) repaint(v);
   });
   v.observer.observe(v.controls.stage);
-  v.outsideClick = (event) => noticeLeaving(v, event);
+  v.outsideClick = (event) => {
+    noticeLeaving(v, event);
+    dismiss(v, event);
+  };
   for (const kind of LEAVING_EVENTS) window.addEventListener(kind, v.outsideClick, { capture: true });
   v.outsideMove = (event) => noticeTravelling(v, event);
   window.addEventListener("pointermove", v.outsideMove, { passive: true });

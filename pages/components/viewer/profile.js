@@ -5,6 +5,7 @@ const LINE_COLOURS = { observed: "#0a9d6c", predicted: "#c2319b", transmitted: "
 function toggleLine(v) {
   const { nx, ny } = v.volumes;
   change(v, { line: v.s.line ? null : { x0: nx * 0.2, y0: ny / 2, x1: nx * 0.8, y1: ny / 2 } });
+  if (v.s.line) reveal(v, v.controls.profile);
 }
 
 function moveLine(v, dx, dy, endOnly) {
@@ -40,6 +41,7 @@ function syncProfile(v) {
     c.profileKey = "";
   }
   if (shown) paintProfile(v);
+  if (s.drawer) v.root.style.setProperty("--lfv-below", shown ? `${c.profile.offsetHeight + 4}px` : "0px");
 }
 
 // The curves with what their axis means: their unit if it is one, else the share of each one's window in per cent.

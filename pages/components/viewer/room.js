@@ -6,9 +6,8 @@ function heightOf(v, mode, width, rest) {
   v.s.mode = mode;
   syncOptions(v);
   const around = rest + v.controls.options.offsetHeight;
-  const full = v.heightPx - around;
-  const whole = mode === "3d" || full <= SHORTEST_STAGE_PX;
-  return around + (whole ? full : filledHeight(v, width, full));
+  const full = Math.max(v.heightPx - around, shortestStage(v, width));
+  return around + (mode === "3d" ? full : filledHeight(v, width, full));
 }
 
 // Around: the height of the viewer without its stage and without what is kept empty.

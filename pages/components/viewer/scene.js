@@ -2,6 +2,8 @@
 
 const HEADER_PX = 26;
 const STACKED_PX = 44;
+const BAR_PX = 18;
+const LEAST_PANEL_PX = 100;
 const GAP_PX = 8;
 const SECTION_GAP_PX = 4;
 const DEEPEST_SECTION = 0.6;
@@ -61,10 +63,13 @@ function sidePanels(v) {
 // What a name and so many colour bars need in one line; a legend instead of bars takes as much as one and a half.
 const headWidth = (bars) => 140 + 240 * (bars || 1.5);
 
+const stackedWidth = (bars) => (bars > 1 ? 440 : 180);
+
 // A panel too narrow for its name beside its colour bars gets them below each other.
 function headPx(panel, width) {
   const bars = panel.bar.difference ? 1 : (panel.bar.layers?.length ?? 0);
-  return bars && width < headWidth(bars) ? STACKED_PX : HEADER_PX;
+  if (!bars || width >= headWidth(bars)) return HEADER_PX;
+  return bars > 1 && panel.title && width < stackedWidth(bars) ? STACKED_PX + BAR_PX : STACKED_PX;
 }
 
 const aspect = (v) => ({ ky: v.volumes.um.y / v.volumes.um.x, kz: v.volumes.um.z / v.volumes.um.x });
@@ -105,8 +110,10 @@ function layoutOf(v, width, height) {
     });
   };
   let best = null;
-  // One row, as eyes compare best; another only where it makes the images clearly larger.
-  for (let columns = panels.length; columns >= 1; columns--) {
+  // One row, as eyes compare best; more only where they make the images clearly larger. Rows are equally long, but for
+  // the last, and no panel is too narrow for its numbers.
+  for (const columns of new Set(panels.map((_, row) => Math.ceil(panels.length / (row + 1))))) {
+    if (columns > 1 && width / columns < LEAST_PANEL_PX) continue;
     const candidate = rects(columns);
     const fit = fitScale(v, candidate[0].areas[0]);
     if (!best || fit > best.fit * 1.25) best = { fit, panels: candidate };
@@ -123,7 +130,8 @@ function drawnTogether(v, { panels, fit }, width) {
   const plane = first.areas.find((area) => area.axis === "xy");
   const used = Math.ceil(image * Math.max(1, v.s.zoom)) + (first.w - plane.w);
   const bars = first.bar.difference ? 1 : (first.bar.layers?.length ?? 0);
-  const w = Math.min(first.w, Math.max(used, headWidth(bars)));
+  const least = first.head > HEADER_PX ? stackedWidth(bars) : headWidth(bars);
+  const w = Math.min(first.w, Math.max(used, least));
   if (w >= first.w || v.s.mode === "3d") return panels;
   const left = Math.floor((width - columns * w - (columns - 1) * GAP_PX) / 2);
   return panels.map((panel, index) => {
@@ -137,6 +145,13 @@ function drawnTogether(v, { panels, fit }, width) {
 }
 
 const SHORTEST_STAGE_PX = 240;
+const SHORTEST_ROW_PX = 130;
+
+// Many panels on a narrow screen need several rows, and more height than the page offers.
+function shortestStage(v, width) {
+  const columns = Math.max(1, Math.floor(width / LEAST_PANEL_PX));
+  return Math.max(SHORTEST_STAGE_PX, SHORTEST_ROW_PX * Math.ceil(panelsOf(v).length / columns));
+}
 
 // The page asks for a height once; the same request at a rerun must not undo the fit below.
 function askHeight(v, heightPx) {
@@ -150,17 +165,20 @@ function filledHeight(v, width, height) {
   const { panels, fit } = layoutOf(v, width, height);
   const rows = new Set(panels.map((panel) => panel.y)).size;
   const spare = panels[0].areas[0].h - v.volumes.ny * aspect(v).ky * fit;
-  return Math.max(SHORTEST_STAGE_PX, Math.ceil(height - rows * Math.max(0, spare)));
+  return Math.max(shortestStage(v, width), Math.ceil(height - rows * Math.max(0, spare)));
 }
 
 // True where the stage was given another height. On a narrow screen, a full-height stage would be mostly empty.
 function fitHeight(v, box) {
   if (v.root.matches(":fullscreen")) return false;
-  const { controls: c, s } = v;
+  const { s } = v;
+  // What opens beside or below the images never moves the page.
+  const situation = JSON.stringify([s.mode, v.root.offsetWidth, v.heightPx, v.volumes.layers.map((_, index) => s.per[index].visible)]);
+  if (s.drawer && v.situation === situation) return false;
+  v.situation = situation;
   const around = v.root.offsetHeight - box.height - (v.spare ?? 0);
-  const full = v.heightPx - around;
-  const whole = s.mode === "3d" || s.drawer || !c.shortcuts.hidden || full <= SHORTEST_STAGE_PX;
-  const wanted = whole ? full : filledHeight(v, box.width, full);
+  const full = Math.max(v.heightPx - around, shortestStage(v, box.width));
+  const wanted = s.mode === "3d" ? full : filledHeight(v, box.width, full);
   const spare = spareRoom(v, box.width, around, wanted);
   const changed = Math.abs(wanted - box.height) > 2;
   if (!changed && Math.abs(spare - (v.spare ?? 0)) <= 2) return false;

@@ -60,7 +60,7 @@ function completeVolumes(v, header, volumes) {
 // Before the volumes are here, only what one plane can tell is offered.
 function syncPartial(v) {
   const { controls: c, volumes } = v;
-  for (const part of [c.modes, c.tools, c.options, c.projection, c.play]) if (part) part.inert = Boolean(volumes.partial);
+  for (const part of [c.modes, c.tools, c.options]) part.inert = Boolean(volumes.partial);
   c.busy.classList.toggle("corner", Boolean(volumes.partial));
   c.busy.hidden = !volumes.partial;
   if (volumes.partial) setText(c.busy, "The other planes are on their way …");

@@ -43,11 +43,9 @@ void main() {
   vec3 near = (-halfSize - origin) / safe, far = (halfSize - origin) / safe;
   vec3 low = min(near, far), high = max(near, far);
   float start = max(max(low.x, low.y), low.z), stop = min(min(high.x, high.y), high.z);
-  colour = vec4(0.047, 0.051, 0.063, 1.0);
+  colour = vec4(0.0); // the stage and the box's lines behind show through
   if (stop <= start) return;
   vec3 entry = (origin + ray * start) / (2.0 * halfSize) + 0.5;
-  vec3 rim = step(0.4965, abs(entry - 0.5));
-  if (rim.x + rim.y + rim.z > 1.5) colour.rgb = vec3(0.32);
   vec3 stride = ray * (stop - start) / (2.0 * halfSize) / float(steps);
   // A different start for each pixel turns the rings of a few steps into fine grain.
   float shift = fract(sin(dot(gl_FragCoord.xy, vec2(12.9898, 78.233))) * 43758.5453);
@@ -73,5 +71,7 @@ void main() {
     most = max(most, here);
     at += stride;
   }
-  if (!surface) colour.rgb = max(colour.rgb, min(colours[0] * most.x + colours[1] * most.y, 1.0));
+  if (surface) return;
+  vec3 light = min(colours[0] * most.x + colours[1] * most.y, 1.0);
+  colour = vec4(light, max(max(light.r, light.g), light.b));
 }`;

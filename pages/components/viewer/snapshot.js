@@ -16,14 +16,13 @@ function snapshotMenu(v) {
 }
 
 function choose(v, act) {
-  v.controls.snapshotMenu.hidden = true;
-  v.controls.stage.focus({ preventScroll: true });
+  setOpen(v, v.controls.snapshotMenu, false);
   act();
 }
 
 function toggleSnapshotMenu(v) {
   const menu = v.controls.snapshotMenu;
-  menu.hidden = !menu.hidden;
+  setOpen(v, menu, menu.hidden);
   if (!menu.hidden) menu.firstChild.focus();
 }
 

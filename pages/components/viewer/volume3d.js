@@ -31,7 +31,7 @@ function openVolume(v) {
   v.gl = gl;
   v.place = (name) => (known[name] ??= gl.getUniformLocation(program, name));
   v.textures = [];
-  v.camera ??= { yaw: 0.5, pitch: 0.45, zoom: 1.25 };
+  v.camera ??= { ...HOME };
   v.canvas3d.addEventListener("webglcontextlost", () => closeVolume(v), { once: true });
   return gl;
 }
@@ -87,12 +87,6 @@ function channelWindow(v, index) {
   return [sampleOf(layer, lo) / 255, Math.max(sampleOf(layer, hi) / 255, sampleOf(layer, lo) / 255 + 0.002)];
 }
 
-function turnMatrix({ yaw, pitch }) {
-  const [cy, sy, cp, sp] = [Math.cos(yaw), Math.sin(yaw), Math.cos(pitch), Math.sin(pitch)];
-  // Columns: where the screen's right, down and depth point to in the volume.
-  return [cy, 0, -sy, sy * sp, cp, cy * sp, sy * cp, -sp, cy * cp];
-}
-
 // What one sample of one ray costs here decides the resolution: a laptop without a GPU turns smoothly too.
 function volumeRatio(v, steps, milliseconds, finest) {
   const { width, height } = v.stageSize;
@@ -115,6 +109,7 @@ function paintVolume(v) {
     if (turning) measureRays(v, started, steps);
     v.volumeKey = key;
   }
+  paintBox(v, width, height, window.devicePixelRatio || 1);
   if (turning) v.restTimer = setTimeout(() => repaint(v), REST_MS + 10);
   return undefined;
 }
@@ -133,20 +128,16 @@ function drawVolume(v, width, height, ratio, steps) {
   gl.viewport(0, 0, ...size);
   const channels = volumeChannels(v);
   channels.forEach((index, slot) => loadChannel(v, slot, index));
-  const { um, nx, ny, nz } = v.volumes;
-  const box = [nx * um.x, ny * um.y, nz * um.z];
-  const longest = Math.max(...box);
   gl.uniform1i(v.place("first"), 0);
   gl.uniform1i(v.place("second"), channels.length > 1 ? 1 : 0);
   gl.uniform2fv(v.place("windows"), channels.length > 1 ? [...channelWindow(v, channels[0]), ...channelWindow(v, channels[1])] : [...channelWindow(v, channels[0]), 0, 1]);
   const paint = channels.map((_, slot) => volumeColour(v, slot).map((part) => part / 255));
   gl.uniform3fv(v.place("colours"), [...paint[0], ...(paint[1] ?? [0, 0, 0])]);
-  gl.uniform3fv(v.place("halfSize"), box.map((side) => side / longest));
+  gl.uniform3fv(v.place("halfSize"), halfBox(v));
   gl.uniformMatrix3fv(v.place("turn"), false, turnMatrix(camera));
-  const half = 1.15 / camera.zoom;
-  const wide = width / height;
+  const scale = volumeScale(v, width, height);
   // Screen up is image up: rows of an image run downwards.
-  gl.uniform2f(v.place("view"), half * Math.max(1, wide), -half * Math.max(1, 1 / wide));
+  gl.uniform2f(v.place("view"), width / 2 / scale, -height / 2 / scale);
   gl.uniform1f(v.place("iso"), s.iso);
   gl.uniform1i(v.place("steps"), steps);
   gl.uniform1i(v.place("channels"), channels.length);
@@ -154,27 +145,15 @@ function drawVolume(v, width, height, ratio, steps) {
   gl.drawArrays(gl.TRIANGLES, 0, 3);
 }
 
-function turn(v, dx, dy) {
-  if (!v.camera) return;
-  v.camera.yaw -= dx / 140;
-  v.camera.pitch = clamp(v.camera.pitch - dy / 140, -1.57, 1.57);
-  v.turnedAt = performance.now();
-  repaint(v);
-}
-
-function zoomVolume(v, ratio) {
-  if (!v.camera) return;
-  v.camera.zoom = clamp(v.camera.zoom * ratio, 0.4, 12);
-  v.turnedAt = performance.now();
-  repaint(v);
-}
-
 function paintVolumeShot(v, context, width, height) {
   if (!v.gl) return;
   const ratio = volumeRatio(v, STEPS_AT_REST, 2 * AT_REST_MS, SNAPSHOT_RATIO);
   drawVolume(v, width, height, ratio, STEPS_AT_REST);
   v.volumeKey = "";
+  const { behind, before } = boxLines(v, width, height);
+  paintLines(context, behind, BEHIND);
   context.drawImage(v.canvas3d, 0, 0, width, height);
+  paintLines(context, before, BEFORE);
   repaint(v);
 }
 
