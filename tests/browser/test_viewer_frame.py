@@ -256,7 +256,7 @@ def test_a_legend_begins_at_the_left_edge(page):
         page.locator(f".lfv .modes input[value='{mode}']").check(force=True)
         until(page, f"v.s.mode === '{mode}' && v.layout.panels.length === 1")
         settle(page)
-        assert place(page, ".lfv .head .entry")["x"] - place(page, ".lfv .head")["x"] <= 3
+        assert place(page, ".lfv .head .entry")["x"] - place(page, ".lfv .head")["x"] <= 5
 
 
 def test_the_read_out_lies_beside_the_image(page):
