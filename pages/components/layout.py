@@ -125,6 +125,16 @@ h3 {font-size: 1.3rem !important;}
    not hear of a theme that changes while a page is open, so the style itself chooses. */
 [data-testid="stBaseButton-primary"]:not(:disabled), [data-testid="stBaseButton-primary"]:not(:disabled) p {
   color: light-dark(#fff, #05201f);}
+[data-testid="stBaseButton-primary"]:not(:disabled):is(:hover, :focus-visible) {
+  background-color: light-dark(#042c2f, #63cbc7); border-color: light-dark(#042c2f, #63cbc7);}
+/* Streamlit marks the focus of links, menu and unticked boxes too faintly, and hides a picture's button. */
+:is([data-testid="stTopNavLink"], [data-testid="stSidebarNavLink"], [data-testid="stPageLink-NavLink"],
+  [data-testid^="stBaseButton"]):focus-visible,
+label:has(input[type="checkbox"]:focus-visible) > div:first-of-type {
+  outline: 2px solid light-dark(#0b6e75, #6fd0cc) !important; outline-offset: 1px;
+  box-shadow: none !important;}
+:is([data-testid="stTopNavLink"], [data-testid="stSidebarNavLink"]):focus-visible {outline-offset: -2px;}
+[data-testid="stElementToolbar"]:has(:focus-visible) {opacity: 1 !important;}
 [data-testid="stMetricValue"] {font-variant-numeric: tabular-nums;}
 </style>
 """

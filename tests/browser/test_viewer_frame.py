@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from io import BytesIO
-
-import numpy as np
 import pytest
-from PIL import Image
 
-from tests.browser.viewing import HOST, focus, open_tab, seen, until, viewer_server
+from tests.browser.viewing import HOST, focus, open_tab, ringed, seen, until, viewer_server
 
 pytestmark = pytest.mark.browser
 
@@ -240,12 +236,6 @@ def test_in_full_screen_profile_and_drawer_take_their_room_from_the_image(page):
         assert apart(box, place(page, ".lfv .stage"))
 
 
-def picture(page, box: dict[str, float], margin: int) -> np.ndarray:
-    clip = {"x": box["x"] - margin, "y": box["y"] - margin}
-    clip |= {side: box[side] + 2 * margin for side in ("width", "height")}
-    return np.asarray(Image.open(BytesIO(page.screenshot(clip=clip))).convert("RGB"), np.int16)
-
-
 FRAMED = (
     ".lfv .stage",
     ".lfv .tools button[aria-label='Keys']",
@@ -258,15 +248,7 @@ FRAMED = (
 )
 def test_the_focus_is_seen_on_all_four_sides(page, control):
     settle(page)
-    margin = 4
-    box = place(page, control)
-    before = picture(page, box, margin)
-    page.locator(control).first.focus()
-    settle(page)
-    changed = np.abs(picture(page, box, margin) - before).max(axis=2) > 40
-    middle = [size // 2 for size in changed.shape]
-    sides = (changed[:8, middle[1]], changed[-8:, middle[1]], changed[middle[0], :8], changed[middle[0], -8:])
-    assert [bool(side.any()) for side in sides] == [True] * 4
+    assert ringed(page, control) == [True] * 4
 
 
 def test_a_legend_begins_at_the_left_edge(page):
@@ -274,7 +256,7 @@ def test_a_legend_begins_at_the_left_edge(page):
         page.locator(f".lfv .modes input[value='{mode}']").check(force=True)
         until(page, f"v.s.mode === '{mode}' && v.layout.panels.length === 1")
         settle(page)
-        assert place(page, ".lfv .head .entry")["x"] - place(page, ".lfv .head")["x"] <= 3
+        assert place(page, ".lfv .head .entry")["x"] - place(page, ".lfv .head")["x"] <= 5
 
 
 def test_the_read_out_lies_beside_the_image(page):

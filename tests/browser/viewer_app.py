@@ -7,6 +7,7 @@ import numpy as np
 import streamlit as st
 
 from labelfree_core.analysis.masks import agreement, mask, otsu_threshold
+from pages.components import layout
 from pages.components.viewer import Layer, Measured, ViewState, viewer
 
 SHAPE = (9, 40, 60)
@@ -158,12 +159,21 @@ def many() -> None:
     st.text("below the viewer")
 
 
+def controls() -> None:
+    """Show what the pages around the viewer are made of."""
+    layout.style()
+    st.page_link(st.Page(other), label="A link")
+    st.checkbox("A box")
+    st.button("The main button", type="primary")
+    st.image(np.zeros((40, 60)), width=300)
+
+
 def other() -> None:
     """A page without a viewer."""
     st.text("nothing here")
 
 
 st.set_page_config(layout="wide")
-pages = (large, times, masks, counts, restored, camera, coarse, drawn, many)
+pages = (large, times, masks, counts, restored, camera, coarse, drawn, many, controls)
 more = [st.Page(page, title=page.__name__) for page in pages]
 st.navigation([st.Page(show, title="Viewer", default=True), st.Page(other, title="Other"), *more]).run()

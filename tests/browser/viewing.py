@@ -10,7 +10,11 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
+
+import numpy as np
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
 # The app's pages have other components beside the viewer.
@@ -87,3 +91,24 @@ def pixel(page, x: int, y: int) -> list[int]:
         ),
         [x, y],
     )
+
+
+def ringed(page, selector: str, look: str | None = None) -> list[bool]:
+    """Whether the focus is seen above, below, left and right of a control, or of the part that shows it."""
+    margin = 4
+    control = page.locator(selector).first
+    control.scroll_into_view_if_needed()
+    box = page.locator(look or selector).first.bounding_box()
+    clip = {"x": box["x"] - margin, "y": box["y"] - margin}
+    clip |= {side: box[side] + 2 * margin for side in ("width", "height")}
+
+    def picture() -> np.ndarray:
+        return np.asarray(Image.open(BytesIO(page.screenshot(clip=clip))).convert("RGB"), np.int16)
+
+    before = picture()
+    control.focus()
+    page.wait_for_timeout(500)
+    changed = np.abs(picture() - before).max(axis=2) > 40
+    down, across = (size // 2 for size in changed.shape)
+    sides = (changed[:8, across], changed[-8:, across], changed[down, :8], changed[down, -8:])
+    return [bool(side.any()) for side in sides]
