@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.browser.viewing import tab, viewer_server
+
 ROOT = Path(__file__).parents[2]
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
 FLAGS = (
@@ -43,6 +45,20 @@ def chromium() -> Iterator[object]:
         browser = playwright.chromium.launch(executable_path=found, args=list(FLAGS))
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def address() -> Iterator[str]:
+    """The address of the tests' own app, made of viewers."""
+    with viewer_server() as running:
+        yield running
+
+
+@pytest.fixture
+def page(chromium: object, address: str) -> Iterator[object]:
+    """A fresh tab of the tests' own app."""
+    with tab(chromium, address) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="session")

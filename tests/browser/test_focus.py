@@ -6,16 +6,10 @@ import re
 
 import pytest
 
-from tests.browser.viewing import ringed, viewer_server
+from tests.browser.viewing import ringed
 
 pytestmark = pytest.mark.browser
 CONTRAST_OF_TEXT = 4.5  # WCAG 2.2, 1.4.3
-
-
-@pytest.fixture(scope="module")
-def address():
-    with viewer_server() as running:
-        yield running
 
 
 @pytest.fixture(params=["light", "dark"])

@@ -4,31 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.browser.viewing import HOST, drawn, focus, open_tab, pixel, seen, until, viewer_server
+from tests.browser.viewing import HOST, drawn, focus, open_tab, pixel, seen, until
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def address():
-    with viewer_server() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def browser(chromium):
-    """The browser of all browser tests: a process can run one Playwright only."""
-    return chromium
-
-
-@pytest.fixture
-def page(browser, address):
-    """A fresh tab and session with the viewer drawn; any script error fails the test."""
-    page = open_tab(browser, address)
-    yield page
-    problems = page.context.problems
-    page.context.close()
-    assert problems == []
 
 
 def test_keys_move_the_plane_and_the_page_learns_it_once(page):
@@ -90,7 +68,7 @@ def test_swiping_uncovers_the_other_image(page):
     assert pixel(page, 40, 25) == [0, 0, 0]
 
 
-def test_blinking_stops_at_three_changes_a_second_and_for_people_who_ask_for_calm(page, browser, address):
+def test_blinking_stops_at_three_changes_a_second_and_for_people_who_ask_for_calm(page, chromium, address):
     page.locator(".lfv .modes input[value='blink']").check(force=True)
     page.evaluate(
         f"() => {{ const v = {HOST}; let phase = v.phase; window.flips = 0;"
@@ -102,7 +80,7 @@ def test_blinking_stops_at_three_changes_a_second_and_for_people_who_ask_for_cal
     page.wait_for_timeout(2000)
     assert seen(page, "blinkSeconds") == pytest.approx(0.34)
     assert 1 <= page.evaluate("window.flips") <= 9  # 12 key presses and 2 s at most 3 a second
-    calm = open_tab(browser, address, reduced_motion="reduce")
+    calm = open_tab(chromium, address, reduced_motion="reduce")
     calm.locator(".lfv .modes input[value='blink']").check(force=True)
     calm.get_by_role("button", name="Start").wait_for()
     calm.context.close()
@@ -146,8 +124,8 @@ def test_a_picture_is_saved_with_its_mode_and_plane_in_the_name(page):
     assert download.value.suggested_filename == "view-side-z5.png"
 
 
-def test_a_picture_is_copied_for_a_slide(browser, address):
-    page = open_tab(browser, address, permissions=["clipboard-read", "clipboard-write"])
+def test_a_picture_is_copied_for_a_slide(chromium, address):
+    page = open_tab(chromium, address, permissions=["clipboard-read", "clipboard-write"])
     focus(page)
     page.keyboard.press("Control+c")
     page.get_by_text("Picture copied").first.wait_for()
@@ -156,8 +134,8 @@ def test_a_picture_is_copied_for_a_slide(browser, address):
     page.context.close()
 
 
-def test_where_copying_is_refused_the_picture_is_saved(browser, address):
-    page = open_tab(browser, address, script="delete Navigator.prototype.clipboard")
+def test_where_copying_is_refused_the_picture_is_saved(chromium, address):
+    page = open_tab(chromium, address, script="delete Navigator.prototype.clipboard")
     focus(page)
     with page.expect_download() as download:
         page.keyboard.press("Control+c")
@@ -203,8 +181,8 @@ def test_beside_a_single_panel_the_page_shows_and_no_dark_band(page):
     assert page.locator(".lfv .stage").evaluate(colour) == "rgb(12, 13, 16)"
 
 
-def test_fingers_zoom_and_move_the_view(browser, address):
-    page = open_tab(browser, address, has_touch=True)
+def test_fingers_zoom_and_move_the_view(chromium, address):
+    page = open_tab(chromium, address, has_touch=True)
     box = page.locator(".lfv .stage").bounding_box()
     x, y = box["x"] + box["width"] / 4, box["y"] + box["height"] / 2
     client = page.context.new_cdp_session(page)
@@ -234,19 +212,19 @@ def test_the_volume_is_drawn_in_3d_or_says_why_not(page):
     assert page.locator(".lfv canvas.deep").is_visible() or page.get_by_text("WebGL2").is_visible()
 
 
-def test_without_webgl_the_projections_are_shown(browser, address):
+def test_without_webgl_the_projections_are_shown(chromium, address):
     script = """const get = HTMLCanvasElement.prototype.getContext;
     HTMLCanvasElement.prototype.getContext = function (kind, ...rest) {
       return kind === 'webgl2' ? null : get.call(this, kind, ...rest); };"""
-    page = open_tab(browser, address, script=script)
+    page = open_tab(chromium, address, script=script)
     page.locator(".lfv .modes input[value='3d']").check(force=True)
     page.get_by_text("WebGL2 is missing or switched off").wait_for()
     assert page.locator(".lfv .fallback canvas").count() == 6  # two images along three axes
     page.context.close()
 
 
-def test_two_tabs_have_two_views(page, browser, address):
-    second = open_tab(browser, address)
+def test_two_tabs_have_two_views(page, chromium, address):
+    second = open_tab(chromium, address)
     focus(second)
     second.keyboard.press("Home")
     second.get_by_text("z=0").wait_for()

@@ -4,31 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.browser.viewing import HOST, focus, open_tab, ringed, seen, until, viewer_server
+from tests.browser.viewing import HOST, focus, open_tab, ringed, seen, until
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def address():
-    with viewer_server() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def browser(chromium):
-    """The browser of all browser tests: a process can run one Playwright only."""
-    return chromium
-
-
-@pytest.fixture
-def page(browser, address):
-    """A fresh tab and session with the viewer drawn; any script error fails the test."""
-    page = open_tab(browser, address)
-    yield page
-    problems = page.context.problems
-    page.context.close()
-    assert problems == []
 
 
 def deep(page) -> None:
@@ -268,9 +246,9 @@ def test_the_read_out_lies_beside_the_image(page):
 
 
 @pytest.fixture
-def crowd(browser, address):
+def crowd(chromium, address):
     """A tab with nine images."""
-    page = open_tab(browser, f"{address}/many")
+    page = open_tab(chromium, f"{address}/many")
     yield page
     problems = page.context.problems
     page.context.close()

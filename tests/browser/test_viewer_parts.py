@@ -6,31 +6,16 @@ import base64
 
 import pytest
 
-from tests.browser.viewing import HOST, focus, open_tab, pixel, seen, until, viewer_server
+from tests.browser.viewing import HOST, focus, open_tab, pixel, seen, tab, until
 
 pytestmark = pytest.mark.browser
 
 
-@pytest.fixture(scope="module")
-def address():
-    with viewer_server() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def browser(chromium):
-    """The browser of all browser tests: a process can run one Playwright only."""
-    return chromium
-
-
 @pytest.fixture
-def large(browser, address):
+def large(chromium, address):
     """A tab with stacks of which the browser gets an overview."""
-    page = open_tab(browser, f"{address}/large", script=FIRST)
-    yield page
-    problems = page.context.problems
-    page.context.close()
-    assert problems == []
+    with tab(chromium, f"{address}/large", script=FIRST) as page:
+        yield page
 
 
 # Notes how many planes were there when the first frame was painted.
@@ -47,8 +32,8 @@ COUNT_UNPACKED = """() => {
 }"""
 
 
-def test_a_browser_that_lost_its_images_gets_them_again(browser, address):
-    page = open_tab(browser, f"{address}/masks")
+def test_a_browser_that_lost_its_images_gets_them_again(chromium, address):
+    page = open_tab(chromium, f"{address}/masks")
     until(page, "v.s.mode === 'threshold'")
     page.evaluate(COUNT_UNPACKED)
     page.evaluate(f"() => {{ const v = {HOST}; v.content = 'forgotten'; }}")
@@ -82,8 +67,8 @@ def test_a_plane_at_rest_comes_in_full_resolution_without_running_the_page(large
     assert "runs=3" in large.get_by_text("z=13 runs=").inner_text()  # for the plane and for the zoom
 
 
-def test_time_points_have_their_own_slider(browser, address):
-    page = open_tab(browser, f"{address}/times")
+def test_time_points_have_their_own_slider(chromium, address):
+    page = open_tab(chromium, f"{address}/times")
     page.get_by_label("Time point").focus()
     before = pixel(page, 10, 10)
     page.keyboard.press("ArrowRight")
@@ -92,8 +77,8 @@ def test_time_points_have_their_own_slider(browser, address):
     page.context.close()
 
 
-def test_the_threshold_of_the_page_and_of_the_viewer_are_one(browser, address):
-    page = open_tab(browser, f"{address}/masks")
+def test_the_threshold_of_the_page_and_of_the_viewer_are_one(chromium, address):
+    page = open_tab(chromium, f"{address}/masks")
     until(page, "v.s.mode === 'threshold' && v.s.thresholds[1] === 0.5")
     received = []
     wire = page.context.new_cdp_session(page)
@@ -117,9 +102,9 @@ def test_the_threshold_of_the_page_and_of_the_viewer_are_one(browser, address):
     page.context.close()
 
 
-def test_what_is_still_to_be_said_is_said_while_the_pointer_leaves(browser, address):
+def test_what_is_still_to_be_said_is_said_while_the_pointer_leaves(chromium, address):
     slow = "const now = setTimeout; window.setTimeout = (f, ms) => now(f, ms === 400 ? 1e9 : ms);"
-    page = open_tab(browser, address, script=slow)
+    page = open_tab(chromium, address, script=slow)
     before = seen(page, "z")
     focus(page)
     page.keyboard.press("ArrowRight")
@@ -130,8 +115,8 @@ def test_what_is_still_to_be_said_is_said_while_the_pointer_leaves(browser, addr
     page.context.close()
 
 
-def test_a_score_beside_counts_is_not_dark(browser, address):
-    page = open_tab(browser, f"{address}/masks")
+def test_a_score_beside_counts_is_not_dark(chromium, address):
+    page = open_tab(chromium, f"{address}/masks")
     page.locator(".lfv .modes input[value='swipe']").check(force=True)
     until(page, "v.s.mode === 'swipe'")
     page.wait_for_timeout(200)
@@ -139,8 +124,8 @@ def test_a_score_beside_counts_is_not_dark(browser, address):
     page.context.close()
 
 
-def test_one_click_gives_one_scale_where_both_are_in_one_unit(browser, address):
-    page = open_tab(browser, f"{address}/counts")
+def test_one_click_gives_one_scale_where_both_are_in_one_unit(chromium, address):
+    page = open_tab(chromium, f"{address}/counts")
     page.locator(".lfv .modes input[value='swipe']").check(force=True)
     until(page, "v.s.mode === 'swipe'")
     page.locator(".lfv input[value='same']").check(force=True)
@@ -156,8 +141,8 @@ def test_one_click_gives_one_scale_where_both_are_in_one_unit(browser, address):
     page.context.close()
 
 
-def test_in_different_units_one_scale_is_refused_with_its_reason(browser, address):
-    page = open_tab(browser, f"{address}/restored")
+def test_in_different_units_one_scale_is_refused_with_its_reason(chromium, address):
+    page = open_tab(chromium, f"{address}/restored")
     assert seen(page, "linked") is False  # though it was saved with one scale, and its window
     assert seen(page, "per[1].hi") == 1
     assert page.locator(".lfv input[value='same']").is_disabled()
@@ -178,8 +163,8 @@ CORNER_OPACITY = f"""() => {{ const v = {HOST};
 
 
 @pytest.mark.parametrize("mode", ["blink", "merge"])
-def test_the_page_shows_around_a_single_image_and_black_lies_under_it(browser, address, mode):
-    page = open_tab(browser, address, color_scheme="light")
+def test_the_page_shows_around_a_single_image_and_black_lies_under_it(chromium, address, mode):
+    page = open_tab(chromium, address, color_scheme="light")
     focus(page)
     page.locator(f".lfv .modes input[value='{mode}']").check(force=True)
     until(page, f"v.s.mode === '{mode}' && v.layout.panels.length === 1")
@@ -194,8 +179,8 @@ def test_the_page_shows_around_a_single_image_and_black_lies_under_it(browser, a
 
 
 @pytest.mark.parametrize("projection", ["plane", "max", "mean"])
-def test_drawings_over_an_image_have_exactly_the_colour_of_their_legend(browser, address, projection):
-    page = open_tab(browser, f"{address}/drawn")
+def test_drawings_over_an_image_have_exactly_the_colour_of_their_legend(chromium, address, projection):
+    page = open_tab(chromium, f"{address}/drawn")
     page.locator(".lfv .planes select").select_option(projection)
     until(page, f"v.s.mode === 'merge' && v.s.projection === '{projection}'")
     page.wait_for_timeout(200)
@@ -209,8 +194,8 @@ def test_drawings_over_an_image_have_exactly_the_colour_of_their_legend(browser,
     page.context.close()
 
 
-def test_while_blinking_the_name_stands_above_the_image_and_not_on_it(browser, address):
-    page = open_tab(browser, address, reduced_motion="reduce")
+def test_while_blinking_the_name_stands_above_the_image_and_not_on_it(chromium, address):
+    page = open_tab(chromium, address, reduced_motion="reduce")
     focus(page)
     page.keyboard.press("2")
     until(page, "v.s.mode === 'blink' && v.layout.panels.length === 1")
@@ -221,16 +206,16 @@ def test_while_blinking_the_name_stands_above_the_image_and_not_on_it(browser, a
     page.context.close()
 
 
-def test_a_colour_map_is_called_grey(browser, address):
-    page = open_tab(browser, address)
+def test_a_colour_map_is_called_grey(chromium, address):
+    page = open_tab(chromium, address)
     names = page.locator(".lfv .drawer select").first.locator("option").all_text_contents()
     assert "grey" in names
     assert "gray" not in names
     page.context.close()
 
 
-def test_the_wheel_and_the_arrows_move_a_projection_and_never_leave_it(browser, address):
-    page = open_tab(browser, address)
+def test_the_wheel_and_the_arrows_move_a_projection_and_never_leave_it(chromium, address):
+    page = open_tab(chromium, address)
     focus(page)
     page.keyboard.press("m")
     until(page, "v.s.projection === 'max'")
@@ -260,8 +245,8 @@ def test_the_wheel_and_the_arrows_move_a_projection_and_never_leave_it(browser, 
 
 
 @pytest.mark.parametrize("width", [1280, 768, 500])
-def test_where_a_page_asks_for_it_no_view_moves_what_lies_below(browser, address, width):
-    page = open_tab(browser, f"{address}/masks")
+def test_where_a_page_asks_for_it_no_view_moves_what_lies_below(chromium, address, width):
+    page = open_tab(chromium, f"{address}/masks")
     page.set_viewport_size({"width": width, "height": 900})
     below = page.get_by_text("page has 0.500")
     places, stages = set(), set()

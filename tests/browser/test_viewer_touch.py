@@ -6,29 +6,20 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.browser.viewing import focus, open_tab, seen, until, viewer_server
+from tests.browser.viewing import focus, seen, tab, until
 
 pytestmark = pytest.mark.browser
 SCROLLED = "() => document.querySelector('[data-testid=stMain]').scrollTop"
 Touch = Callable[..., None]
 
 
-@pytest.fixture(scope="module")
-def address():
-    with viewer_server() as running:
-        yield running
-
-
 @pytest.fixture
 def tablet(chromium, address):
     """A tab on a touch screen that is less high than the page."""
-    page = open_tab(chromium, address, has_touch=True)
-    page.set_viewport_size({"width": 900, "height": 480})
-    until(page, "v.stageSize.width < 900")
-    yield page
-    problems = page.context.problems
-    page.context.close()
-    assert problems == []
+    with tab(chromium, address, has_touch=True) as page:
+        page.set_viewport_size({"width": 900, "height": 480})
+        until(page, "v.stageSize.width < 900")
+        yield page
 
 
 @pytest.fixture

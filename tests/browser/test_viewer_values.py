@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.browser.viewing import HOST, drawn, focus, open_tab, pixel, until, viewer_server
+from tests.browser.viewing import HOST, drawn, focus, open_tab, pixel, until
 
 pytestmark = pytest.mark.browser
 
@@ -12,12 +12,6 @@ MIDDLE = f"""() => {{
   const v = {HOST}, box = v.controls.stage.getBoundingClientRect(), area = v.layout.panels[0].areas[0];
   const half = v.layout.fit / 2; // of a voxel: not on its edge
   return [box.x + area.x + area.w / 2 + half, box.y + area.y + area.h / 2 + half]; }}"""
-
-
-@pytest.fixture(scope="module")
-def address():
-    with viewer_server() as running:
-        yield running
 
 
 @pytest.fixture

@@ -62,6 +62,16 @@ def open_tab(browser, address, *, script: str = "", **options):
     return page
 
 
+@contextmanager
+def tab(browser, address, **options) -> Iterator[object]:
+    """A fresh tab and session with the viewer drawn, until it is closed; any script error fails."""
+    page = open_tab(browser, address, **options)
+    yield page
+    problems = page.context.problems
+    page.context.close()
+    assert problems == []
+
+
 def drawn(page) -> None:
     page.wait_for_function(f"() => {HOST}?.frames > 0 && !{HOST}.volumes.partial")
 
