@@ -14,7 +14,7 @@ import gc
 import threading
 import time
 import weakref
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import streamlit as st
 from streamlit import config, runtime
@@ -27,10 +27,10 @@ LOOK_EVERY_S = 5.0
 
 @dataclass(slots=True)
 class Guest:
-    """A session of Streamlit, what our own one holds, and when it was last connected."""
+    """What a session of Streamlit holds of ours, and since when it is known to be without a connection."""
 
     work: weakref.ref[Session]
-    seen: float = field(default_factory=time.monotonic)
+    away: float | None = None
 
 
 class Watch:
@@ -51,15 +51,18 @@ class Watch:
                 self._guests[number] = Guest(weakref.ref(work))
 
     def look_once(self, patience_s: float) -> None:
-        """Close the sessions that have been without a connection for so long."""
+        """Close the sessions that have been without a connection for so long, as far as the looks can tell."""
         now = time.monotonic()
         with self._lock:
             guests = list(self._guests.items())
         for number, guest in guests:
             work = guest.work()
             if runtime.exists() and runtime.get_instance().is_active_session(number):
-                guest.seen = now
-            elif work is None or now - guest.seen > patience_s:
+                guest.away = None
+                continue
+            # Counted from the first look that finds nobody: who left between two looks may be back at once.
+            guest.away = now if guest.away is None else guest.away
+            if work is None or now - guest.away >= patience_s:
                 with self._lock:
                     self._guests.pop(number, None)
                 if work is not None:

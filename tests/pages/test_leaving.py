@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import re
+import time
 import weakref
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -89,6 +90,22 @@ def test_who_comes_back_in_time_finds_everything(connections: Connections) -> No
     connections.numbers.discard("ann")
     watch.look_once(60)
     assert not ann.closed
+
+
+def test_a_moment_away_between_two_looks_closes_nothing(
+    connections: Connections, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch, ann, clock = leaving.Watch(), Session(), [100.0]
+    monkeypatch.setattr(leaving, "time", SimpleNamespace(monotonic=lambda: clock[0], sleep=time.sleep))
+    watch.add("ann", ann)
+    watch.look_once(4)
+    connections.numbers.discard("ann")  # just before the next look, which comes after more than four seconds
+    clock[0] += 5
+    watch.look_once(4)
+    assert not ann.closed
+    clock[0] += 5
+    watch.look_once(4)
+    assert ann.closed
 
 
 def test_the_watch_keeps_no_session_alive(connections: Connections) -> None:
