@@ -188,7 +188,8 @@ def difference_maps(pair: Pair, prediction: Prediction, key: tuple[str, str], *,
         saving.menu(lambda theme: draw(theme=theme), f"{downloads.stem(prediction)}_differences")
     deep = pair.observed.ndim == 3
     mean = "Mean over all planes" if deep else "The plane"
-    by_plane = " “Difference” in the viewer above shows plane by plane." if deep else ""
+    unit = "" if shared else ", in z-scores"
+    by_plane = f" “Difference” in the viewer above shows it plane by plane{unit}." if deep else ""
     rule = (
         "in standard deviations of the stain"
         if shared
@@ -206,7 +207,7 @@ def without_observed(work: Session, prediction: Prediction) -> None:
     else:
         st.info(
             "This file holds no observed stain, so the prediction can't be compared with one. What works: "
-            "look at it beside the bright-field image on Predict, make masks of it on Masks, and judge the "
+            "look at it beside the transmitted light on Predict, make masks of it on Masks, and judge the "
             "model by the held-out scores on Models. To check it on your microscope, stain a few fields and "
             "open them here."
         )

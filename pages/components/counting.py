@@ -176,7 +176,7 @@ def _table(rows: tuple[ObjectRow, ...], units: dict[str, str]) -> int | None:
             f"{axis} ({'µm' if sized else 'px'})": round(at, 1)
             for axis, at in zip("zyx"[-len(place) :], place, strict=True)
         }
-        line["IoU"] = round(row.iou, 2) if row.status else None
+        line |= {"IoU": round(row.iou, 2)} if row.status else {}
         line |= {f"mean {name} ({units[name]})": round(value, 2) for name, value in row.mean.items()}
         lines.append({name: value for name, value in line.items() if name != "status" or row.status})
     event = st.dataframe(

@@ -51,7 +51,7 @@ class Watch:
                 self._guests[number] = Guest(weakref.ref(work))
 
     def look_once(self, patience_s: float) -> None:
-        """Close the sessions that have been without a connection for so long, as far as the looks can tell."""
+        """Close the sessions that were found without a connection for so long."""
         now = time.monotonic()
         with self._lock:
             guests = list(self._guests.items())

@@ -57,9 +57,10 @@ def observed_stack(work: Session, prediction: Prediction) -> ImageStack | None:
 
 
 def choose_result(work: Session, key: str) -> Prediction:
-    """Let the person pick among the predictions of the open image; the newest one first."""
+    """Let the person pick among the predictions of the open image: those chosen last, then the newest."""
     found = work.results()
-    names = list(reversed(found))
+    chosen_last = [model for model in work.chosen if model in found]
+    names = list(dict.fromkeys([*chosen_last, *reversed(found)]))
     if len(names) == 1:
         only = found[names[0]]
         st.markdown(f"**{words.plain(only.structure)}** by `{only.model_id}`{badge(only)}")

@@ -153,11 +153,16 @@ function shortestStage(v, width) {
   return Math.max(SHORTEST_STAGE_PX, SHORTEST_ROW_PX * Math.ceil(panelsOf(v).length / columns));
 }
 
-// The page asks for a height once; the same request at a rerun must not undo the fit below.
+const LEAST_VIEWER_PX = 480;
+const MENU_PX = 76;
+
+// The page asks for a height once; the same request at a rerun must not undo the fit below. More than the window shows
+// would put the controls out of sight.
 function askHeight(v, heightPx) {
-  if (v.heightPx === heightPx) return;
-  v.heightPx = heightPx;
-  v.root.style.setProperty("--lfv-height", `${heightPx}px`);
+  if (v.askedPx === heightPx) return;
+  v.askedPx = heightPx;
+  v.heightPx = Math.min(heightPx, Math.max(LEAST_VIEWER_PX, window.innerHeight - MENU_PX));
+  v.root.style.setProperty("--lfv-height", `${v.heightPx}px`);
 }
 
 // The height that the images fill at this width: what the page allows, less the empty bands above and below.
