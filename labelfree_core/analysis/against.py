@@ -8,6 +8,7 @@ import numpy as np
 
 from labelfree_core.analysis.alignment import Pair, comparable
 from labelfree_core.analysis.correlation import pearson_r
+from labelfree_core.analysis.masks import otsu_threshold
 from labelfree_core.analysis.matching import match
 from labelfree_core.analysis.objects import find_objects
 from labelfree_core.analysis.published import Published
@@ -77,10 +78,11 @@ def against(
     error = np.abs(pair.predicted - pair.observed)
     if pair.region is not None:
         error[~pair.region] = 0
+    thresholds = otsu_threshold(pair.observed[inside]), otsu_threshold(pair.predicted[inside])
     regions = worst_regions(
         error,
         Grid(size, (0.0,) * error.ndim, grid),
-        where_it_differs(pair.observed, pair.predicted, size),
+        where_it_differs(pair.observed, pair.predicted, size, thresholds),
     )
     painted = is_segmentation(evidence.observed.voxels)
     share = 1.0 if pair.region is None else float(pair.region.mean())

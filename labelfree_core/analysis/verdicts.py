@@ -263,9 +263,12 @@ def where_views_disagree(mean: np.ndarray, *, calibrated: bool) -> Callable[[tup
 
 
 def where_it_differs(
-    observed: np.ndarray, predicted: np.ndarray, voxel_size_um: tuple[float, ...]
+    observed: np.ndarray,
+    predicted: np.ndarray,
+    voxel_size_um: tuple[float, ...],
+    thresholds: tuple[float, float],
 ) -> Callable[[tuple[int, ...], float], str]:
-    """Make the sentence for a place where prediction and stain differ."""
+    """Make the sentence for a place where z-scored stain and prediction differ, by their thresholds."""
 
     def why(at: tuple[int, ...], value: float) -> str:
         around = tuple(
@@ -273,9 +276,12 @@ def where_it_differs(
             for i, s in zip(at, voxel_size_um, strict=True)
         )
         seen, drawn = float(observed[around].mean()), float(predicted[around].mean())
-        numbers = f"(observed {seen:.1f}, predicted {drawn:.1f})"
-        if drawn < seen:
-            return f"Predicted too dark {numbers}: a structure may be missed, such as a cell in division."
-        return f"Predicted too bright {numbers}: nothing of the kind is in the stain."
+        dark = drawn < seen
+        numbers = f"Predicted too {'dark' if dark else 'bright'} (z-score {drawn:.1f}, observed {seen:.1f})"
+        stained, marked = seen > thresholds[0], drawn > thresholds[1]
+        if stained != marked:
+            missed = "a structure may be missed, such as a cell in division"
+            return f"{numbers}: {missed if stained else 'nothing of the kind is in the stain'}."
+        return f"{numbers}: {'the structure is in both' if stained else 'no structure is in either'}."
 
     return why

@@ -11,7 +11,7 @@ import pytest
 
 from labelfree_core.analysis import calibration
 from labelfree_core.analysis.trust import Evidence, TrustOptions, trust
-from labelfree_core.analysis.verdicts import of_objects, of_scores
+from labelfree_core.analysis.verdicts import of_objects, of_scores, where_it_differs
 from labelfree_core.cli import main
 from labelfree_core.images.fingerprint import fingerprint
 from labelfree_core.images.stack import ImageStack, Origin
@@ -103,6 +103,25 @@ def test_a_nucleus_that_was_missed_is_the_worst_place(stack: ImageStack, cells: 
     first = report.regions[0]
     assert all(abs(a - b) <= 8 for a, b in zip(first.position_px, brightest, strict=True))
     assert "too dark" in first.why
+    assert "a structure may be missed" in first.why
+
+
+@pytest.mark.parametrize(
+    ("seen", "drawn", "said"),
+    [
+        (2.0, 0.0, "too dark (z-score 0.0, observed 2.0): a structure may be missed"),
+        (0.0, 2.0, "too bright (z-score 2.0, observed 0.0): nothing of the kind is in the stain"),
+        (0.8, 1.8, "too bright (z-score 1.8, observed 0.8): the structure is in both"),
+        (2.1, 1.0, "too dark (z-score 1.0, observed 2.1): the structure is in both"),
+        (0.4, 0.1, "too dark (z-score 0.1, observed 0.4): no structure is in either"),
+    ],
+)
+def test_a_place_is_called_missed_or_invented_by_the_thresholds_only(
+    seen: float, drawn: float, said: str
+) -> None:
+    shape = (4, 16, 16)
+    why = where_it_differs(np.full(shape, seen), np.full(shape, drawn), (0.5, 0.5, 0.5), (0.7, 0.5))
+    assert said in why((2, 8, 8), abs(seen - drawn))
 
 
 def test_a_calibrated_model_gives_an_expected_error(
