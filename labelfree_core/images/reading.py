@@ -275,7 +275,8 @@ def open_image(path: str | Path, *, name: str | None = None) -> ImageFile:
     try:
         layout = formats.layout(path)
     except ImageError as problem:
-        raise problem if shown in str(problem) else ImageError(f"{shown}: {problem}") from problem
+        said = str(problem).replace(file_name(path.name), shown)  # an upload lies under a name of our own
+        raise ImageError(said if shown in said else f"{shown}: {said}") from problem
     return ImageFile(
         path=path,
         name=shown,

@@ -11,7 +11,7 @@ import streamlit as st
 
 from labelfree_core.inference.prediction import Prediction
 from labelfree_core.models.store import ModelEntry
-from pages.components import cached, layout, session, showing, words
+from pages.components import cached, cards, layout, session, showing, words
 from pages.components.keeping import kept
 from pages.components.session import Look, Session
 from pages.components.viewer import Layer, ViewState, viewer
@@ -143,7 +143,7 @@ def _views_later(found: TrustReport, entry: ModelEntry) -> None:
 
 def numbers(found: TrustReport, entry: ModelEntry) -> None:
     """Show what is known about image and model, each with what it means; a dash where it is not known."""
-    invents = entry.card.hallucination.get("phase_scrambled")
+    invented = [entry.card.hallucination[name] for name in cards.INVENTED if name in entry.card.hallucination]
     layout.metrics(
         [
             ("Familiarity", found.familiarity, "1: like the images it learnt from; below 0.5: unusual."),
@@ -155,8 +155,8 @@ def numbers(found: TrustReport, entry: ModelEntry) -> None:
             ("Expected error", found.expected_error, f"Of a typical voxel. Unit: {found.units}."),
             (
                 "Invented signal",
-                invents,
-                "What it shows where there are no cells, as a share of its answer to cells. 0: nothing.",
+                max(invented, default=None),
+                "What it shows at most where there are no cells, as a share of its answer to cells. 0: none.",
             ),
         ]
     )
