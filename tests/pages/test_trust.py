@@ -207,3 +207,21 @@ def test_nothing_is_called_trustworthy_before_it_is_predicted(predicted: bool) -
     said = words(AppTest.from_function(page, kwargs={"predicted": predicted}).run())
     assert ("Looks trustworthy" in said) is predicted
     assert ("Nothing speaks against trying" in said) is not predicted
+
+
+def test_of_what_a_model_invents_the_larger_is_shown() -> None:
+    def page() -> None:
+        from dataclasses import replace
+
+        from labelfree_core.analysis.trustreport import TrustReport
+        from labelfree_core.models.store import list_models
+        from pages.components import trusting
+
+        entry = list_models()[0]
+        card = replace(
+            entry.card, hallucination={"empty_field": 0.07, "phase_scrambled": 0.02, "images": 2.0}
+        )
+        trusting.numbers(TrustReport(), replace(entry, card=card))
+
+    app = AppTest.from_function(page).run()
+    assert next(metric.value for metric in app.metric if metric.label == "Invented signal") == "0.07"
