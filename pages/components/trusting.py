@@ -33,6 +33,7 @@ BEFORE = (
 )
 # The viewer's keys: a place is shown larger, so that a cell fills a good part of the panel.
 VIEW, VIEW_STATE, VIEW_PX, ZOOM = "trust-view", "trust-view-state", 560, 3.0
+RING_SHARE = 0.8
 # As long a sentence as the one to come, to keep its room.
 USUAL_DISAGREEMENT = 0.15
 
@@ -236,14 +237,15 @@ def _layers(work: Session, entry: ModelEntry) -> list[Layer]:
 def _place(region: Region, layer: Layer, before: ViewState | None) -> ViewState:
     """Ask the viewer to show one place, in voxels of its layers, with the cross-hair on it."""
     at = [position / size for position, size in zip(region.position_um, layer.voxel_size_um, strict=True)]
-    middle = (at[-2], at[-1])
+    middle, ring = (at[-2], at[-1]), region.size_um / layer.voxel_size_um[-1]
     deep = len(at) == 3
+    whole = RING_SHARE * min(layer.voxels.shape[-2:]) / ring  # the zoom at which the ring still fits
     return replace(
         before or ViewState(),
         z=int(at[0]) if deep else None,
         projection="plane",
         center=middle,
         cursor=middle,
-        zoom=ZOOM,
-        ring=region.size_um / layer.voxel_size_um[-1],
+        zoom=max(1.0, min(ZOOM, whole)),
+        ring=ring,
     )

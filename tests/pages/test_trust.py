@@ -6,12 +6,15 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from labelfree_core.analysis.regions import Region
 from labelfree_core.inference.prediction import Prediction
-from pages.components import cached
+from pages.components import cached, trusting
+from pages.components.viewer import Layer
 from tests.pages import conftest
 from tests.pages.conftest import Worker, press, words
 
@@ -90,7 +93,7 @@ def test_a_worst_place_is_shown_in_place_with_the_cross_hair_on_it(predicted: Op
     assert not app.exception
     view = app.session_state["trust-view-state"]
     assert view.cursor == view.center is not None
-    assert view.zoom == 3.0
+    assert 1 <= view.zoom <= 3
     assert isinstance(view.z, int)
 
 
@@ -225,3 +228,10 @@ def test_of_what_a_model_invents_the_larger_is_shown() -> None:
 
     app = AppTest.from_function(page).run()
     assert next(metric.value for metric in app.metric if metric.label == "Invented signal") == "0.07"
+
+
+@pytest.mark.parametrize(("wide_um", "zoom"), [(4.0, 3.0), (20.0, 1.6), (90.0, 1.0)])
+def test_the_ring_about_a_place_fits_into_its_panel(wide_um: float, zoom: float) -> None:
+    layer = Layer("light", np.zeros((4, 80, 90), np.float32), (1.0, 0.5, 0.5))
+    region = Region((2.0, 20.0, 20.0), (2, 40, 40), wide_um, 1.0, "")
+    assert trusting._place(region, layer, None).zoom == zoom
