@@ -43,8 +43,8 @@ for key, sentence in work.problems.items():
         st.error(words.plain(f"{key.model}: {sentence}"))
 
 results = work.results()
-order = [entry.card.id for entry in entries]  # as the cards above; what was deleted since comes last
-ordered = sorted(results.values(), key=lambda made: ((*order, made.model_id)).index(made.model_id))
+places = {entry.card.id: place for place, entry in enumerate(entries)}  # as the cards above
+ordered = sorted(results.values(), key=lambda made: places.get(made.model_id, len(places)))
 if not results:
     links.state()
     running.elsewhere(work)

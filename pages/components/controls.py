@@ -11,7 +11,7 @@ from pages.components import cached, cards, words
 from pages.components.session import Opened, Session
 
 POLL_SECONDS = 0.5
-DEVICES = {"auto": "Automatic", "cpu": "Processor", "cuda": "NVIDIA GPU", "mps": "Apple GPU"}
+DEVICES = {"auto": "Automatic"} | {kind: name[0].upper() + name[1:] for kind, name in words.DEVICES.items()}
 
 
 def models(work: Session, entries: list[ModelEntry]) -> list[ModelEntry]:

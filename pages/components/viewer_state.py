@@ -129,7 +129,7 @@ class ViewState:
             z_range=read("z_range", _range),
             sections=read("sections", bool),
             limits=read("limits", _windows),
-            details=read("details", str),
+            details=read("details", _details),
         )
 
 
@@ -168,6 +168,13 @@ def _range(value: object) -> tuple[int, int] | None:
 def _windows(value: object) -> tuple[tuple[str, float, float], ...]:
     windows = (_items(window, 3) for window in _items(value))
     return tuple((str(name), _given(low), _given(high)) for name, low, high in windows)
+
+
+def _details(value: object) -> str:
+    text = str(value)
+    if text and not isinstance(json.loads(text), dict):
+        raise ValueError(f"{text[:40]!r} is not a JSON object")
+    return text
 
 
 def _one_of(value: object, allowed: tuple[str, ...]) -> str:

@@ -160,6 +160,14 @@ def test_a_report_that_makes_no_sense_keeps_the_view():
     assert after.sections is True
 
 
+@pytest.mark.parametrize("nonsense", ["{", "[]", "3", None])
+def test_details_that_are_no_json_object_keep_what_was_there(nonsense):
+    before = ViewState(details='{"linked": true}')
+    after = ViewState.from_browser({"details": nonsense}, before)
+    assert after.details == before.details
+    assert after.one_scale
+
+
 def test_a_report_is_read_into_the_state():
     report = {"z": 5, "center": [1, 2.5], "z_range": [0, 4], "limits": [["a", 0, 1]], "threshold": 0.5}
     state = ViewState.from_browser(report, ViewState())
